@@ -196,7 +196,8 @@ class Policy:
 
     ``allowed_models`` and ``allowed_regions`` are ``None`` when nothing is ruled out.
     ``key_hashes`` are lower-case SHA-256 hex digests of the project's API keys.
-    ``default_mode`` of ``None`` takes the table's.
+    ``default_mode`` of ``None`` takes the table's. ``anonymous`` policies hold for requests
+    without a key that go to ``table``.
     """
 
     name: str
@@ -211,3 +212,4 @@ class Policy:
     allow_pins: bool
     allow_racing: bool
     limits: Limits
+    anonymous: bool
