@@ -19,6 +19,7 @@ class Step(StrEnum):
     CELL = "cell"
     LIMITS = "limits"
     HEALTH = "health"
+    ATTEMPTS = "attempts"
 
 
 class ErrorCode(StrEnum):

@@ -1,0 +1,171 @@
+"""Steps 2 to 6 of the decision order: which models can be tried, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from prism.routing.ask import asked_model
+from prism.routing.catalog import Limits, Mode, Model, Task
+from prism.routing.decision import ErrorCode, Reason, Refusal, Step
+from prism.routing.limits import (
+    best_first,
+    cheapest_first,
+    described,
+    preferred,
+    stricter,
+    unbounded,
+    within,
+)
+from prism.routing.plan import Cell, Scope
+from prism.routing.signals import Signals
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that these steps read. Tokens: ``output_tokens`` is the expected answer, for cost
+    and latency; ``room`` is what a model's context must hold."""
+
+    scope: Scope
+    signals: Signals
+    task: Task
+    mode: Mode
+    output_tokens: int
+    room: int
+
+
+def candidates(case: Case, trace: list[Reason]) -> Sequence[Model] | Refusal:
+    """The models to try, best first, at least one; or why there is none.
+
+    Appends to ``trace`` the reasons of each step that it takes.
+    """
+    scope = case.scope
+    asked = asked_model(scope, case.signals)
+    if isinstance(asked, Refusal):
+        trace.append(Reason(Step.PIN, asked.message))
+        return asked
+    forced = scope.forced.get((case.task, case.mode)) if scope.forced else None
+    if forced is not None:
+        trace.append(Reason(Step.FORCED, f"policy forces {forced} for {case.task}", forced))
+        if asked is not None and asked != forced:
+            trace.append(Reason(Step.PIN, "asked for, but policy forces another model", asked))
+        return _only(case, forced, "is forced by policy", trace)
+    if asked is not None:
+        trace.append(Reason(Step.PIN, "asked for by the request; no other model is tried", asked))
+        return _only(case, asked, "was asked for", trace)
+    return _from_cell(case, trace)
+
+
+def _only(case: Case, name: str, why: str, trace: list[Reason]) -> Sequence[Model] | Refusal:
+    """The one model that policy or the caller wants: it or none, never another instead."""
+    scope = case.scope
+    if (ruled_out := scope.ruled_out.get(name)) is not None:
+        trace.append(ruled_out)
+        return _refuse_one(403, name, why, ruled_out)
+    model = scope.table.models[name]
+    if (text := _lacks(case, model)) is not None:
+        trace.append(Reason(Step.ELIGIBLE, text, name))
+        return _refuse_one(400, name, why, trace[-1])
+    limits = _limits(case)
+    if not unbounded(limits):
+        trace.append(described(limits))
+        kept, dropped = _within(case, limits, [model])
+        if not kept:
+            trace += dropped
+            return _refuse_one(400, name, why, dropped[0])
+    return (model,)
+
+
+def _from_cell(case: Case, trace: list[Reason]) -> Sequence[Model] | Refusal:
+    cell = case.scope.cells[case.task, case.mode]
+    start = len(trace)
+    models = _able_of_cell(case, cell, trace)
+    trace.append(cell.reason)
+    rest: Sequence[Model] | None = None
+    if not models:
+        rest = models = _rest(case, cell, trace, "no model of the cell can answer")
+    limits = _limits(case)
+    if models and not unbounded(limits):
+        trace.append(described(limits))
+        models, dropped = _within(case, limits, models)
+        trace += dropped
+        if not models and rest is None:
+            rest = _rest(case, cell, trace, "no model of the cell keeps the limits")
+            models, dropped = _within(case, limits, rest)
+            trace += dropped
+        models, reason = preferred(
+            limits, models, case.task, case.signals.input_tokens, case.output_tokens
+        )
+        if reason is not None and models:
+            trace.append(reason)
+    return models or _refuse_all(case, trace[start:])
+
+
+def _able_of_cell(case: Case, cell: Cell, trace: list[Reason]) -> Sequence[Model]:
+    trace += cell.ruled_out
+    # The common case: what holds for every candidate needs no look at any.
+    if case.signals.needs <= cell.capabilities and case.room <= cell.context_length:
+        return cell.candidates
+    return _able(case, cell.candidates, trace)
+
+
+def _rest(case: Case, cell: Cell, trace: list[Reason], why: str) -> Sequence[Model]:
+    """Every other model of the table that can answer: better any than an error."""
+    scope, tokens = case.scope, case.signals.input_tokens
+    trace += [reason for name, reason in scope.ruled_out.items() if name not in cell.names]
+    others = _able(case, (m for m in scope.models.values() if m.name not in cell.names), trace)
+    if case.mode is Mode.ECO:
+        others, order = cheapest_first(others, tokens, case.output_tokens), "cheapest"
+    else:
+        others, order = best_first(others, case.task, tokens, case.output_tokens), "best quality"
+    names = ", ".join(m.name for m in others) or "none"
+    text = f"{why}; the table's other eligible models, {order} first: {names}"
+    trace.append(Reason(Step.CELL, text))
+    return others
+
+
+def _able(case: Case, models: Iterable[Model], trace: list[Reason]) -> list[Model]:
+    able: list[Model] = []
+    for model in models:
+        if (text := _lacks(case, model)) is None:
+            able.append(model)
+        else:
+            trace.append(Reason(Step.ELIGIBLE, text, model.name))
+    return able
+
+
+def _lacks(case: Case, model: Model) -> str | None:
+    """What the request needs and ``model`` has not."""
+    missing = case.signals.needs - model.capabilities
+    if missing:
+        return f"lacks {', '.join(sorted(missing))}"
+    if case.room > model.context_length:
+        return f"context of {model.context_length} tokens, the request needs {case.room}"
+    return None
+
+
+def _limits(case: Case) -> Limits:
+    policy = case.scope.policy
+    if policy is None:
+        return case.signals.limits
+    return stricter(policy.limits, case.signals.limits)
+
+
+def _within(
+    case: Case, limits: Limits, models: Iterable[Model]
+) -> tuple[list[Model], list[Reason]]:
+    return within(limits, models, case.task, case.signals.input_tokens, case.output_tokens)
+
+
+def _refuse_one(status: int, name: str, why: str, reason: Reason) -> Refusal:
+    message = f"The model {name!r} {why}, but cannot take this request: {reason.text}."
+    return Refusal(status, ErrorCode.NO_ELIGIBLE_MODEL, message)
+
+
+def _refuse_all(case: Case, reasons: Iterable[Reason]) -> Refusal:
+    """403 where policy alone leaves no model; 400 where another request could have one."""
+    why = {reason.model: reason.text for reason in reasons if reason.model is not None}
+    lines = [f"- {name}: {why[name]}" for name in case.scope.table.models]
+    message = "\n".join(["No model can take this request:", *lines])
+    status = 400 if case.scope.models else 403
+    return Refusal(status, ErrorCode.NO_ELIGIBLE_MODEL, message)

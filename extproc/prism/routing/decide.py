@@ -1,0 +1,148 @@
+"""The decision: signals, classification and health in; models to try and reasons out.
+
+Pure: the same plan and inputs give the same decision, here, in the operator's preview and
+in a replay. The order of the steps is documented in ``docs/reference/decision-order.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prism.routing.ask import asked_model
+from prism.routing.candidates import Case, candidates
+from prism.routing.catalog import TASKS, Mode, Model, Task
+from prism.routing.cost import estimate, expected_output
+from prism.routing.decision import Decision, Reason, Refusal, Step
+from prism.routing.identify import Caller
+from prism.routing.plan import Plan, Scope
+from prism.routing.signals import Classification, Signals
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is known of the models just now; ``failing`` holds names of models."""
+
+    failing: frozenset[str] = frozenset()
+
+
+def needs_classification(plan: Plan, caller: Caller, signals: Signals) -> bool:
+    """Whether the task can change which models are tried.
+
+    It cannot for a request that will be refused whatever its task, that asks for one
+    model, or whose policy forces the same model for every task.
+    """
+    scope = plan.scope(caller.table, caller.policy)
+    asked = asked_model(scope, signals)
+    if isinstance(asked, Refusal):
+        return False
+    if not scope.forced:
+        return asked is None
+    mode = signals.mode or scope.mode
+    outcomes = {scope.forced.get((task, mode), asked) for task in TASKS}
+    return len(outcomes) > 1 or None in outcomes
+
+
+def decide(
+    plan: Plan,
+    caller: Caller,
+    signals: Signals,
+    classification: Classification | None,
+    health: Health,
+    *,
+    degraded: str | None = None,
+    race_allowed: bool = True,
+) -> Decision:
+    """Which models to try for a request, in order, or why none can be.
+
+    ``caller`` must come from ``identify`` with this ``plan``. ``degraded`` says why there
+    is no ``classification`` ("deadline of 20 ms passed") and counts only without one.
+    ``race_allowed`` is the caller's say on the share of requests that may be raced.
+    """
+    scope = plan.scope(caller.table, caller.policy)
+    table = scope.table
+    mode = signals.mode or scope.mode
+    if classification is None:
+        if degraded is None and needs_classification(plan, caller, signals):
+            degraded = "no classification was given"
+    elif classification.confidence < table.classifier.abstain_below:
+        floor = table.classifier.abstain_below
+        degraded = f"abstained: confidence {classification.confidence:.2f} < {floor:.2f}"
+    else:
+        degraded = None
+    task, reason = _task(scope, classification, degraded)
+    trace = [scope.reason, reason]
+    ceiling = signals.max_output_tokens
+    expected = expected_output(table, task, ceiling)
+    # Providers refuse a prompt whose whole ceiling does not fit, however short the answer.
+    room = signals.input_tokens + (expected if ceiling is None else ceiling)
+    found = candidates(Case(scope, signals, task, mode, expected, room), trace)
+    models: Sequence[Model] = ()
+    race = False
+    if not isinstance(found, Refusal):
+        models = _attempts(scope, _healthy_first(found, health, trace), trace)
+        race = race_allowed and _race(scope, mode, models, health, trace)
+    policy = scope.policy
+    return Decision(
+        table=table.name,
+        policy=None if policy is None else policy.name,
+        project=None if policy is None else policy.project,
+        task=task,
+        mode=mode,
+        confidence=None if classification is None else classification.confidence,
+        degraded=degraded,
+        models=tuple([model.name for model in models]),
+        race=race,
+        estimate=estimate(models[0], signals.input_tokens, expected) if models else None,
+        reasons=tuple(trace),
+        refusal=found if isinstance(found, Refusal) else None,
+    )
+
+
+def _task(
+    scope: Scope, classification: Classification | None, degraded: str | None
+) -> tuple[Task, Reason]:
+    if degraded is not None:
+        task = scope.table.classifier.safe_task
+        return task, Reason(Step.CLASSIFY, f"{degraded}; safe task {task}")
+    if classification is None:
+        task = scope.table.classifier.safe_task
+        return task, Reason(Step.CLASSIFY, f"not needed; safe task {task}")
+    task = classification.task
+    return task, Reason(Step.CLASSIFY, f"{task}, confidence {classification.confidence:.2f}")
+
+
+def _healthy_first(models: Sequence[Model], health: Health, trace: list[Reason]) -> Sequence[Model]:
+    if not health.failing:
+        return models
+    failing = [model for model in models if model.name in health.failing]
+    if not failing:
+        return models
+    healthy = [model for model in models if model.name not in health.failing]
+    text = "failing now, goes last" if healthy else "failing now, as every candidate is"
+    trace += [Reason(Step.HEALTH, text, model.name) for model in failing]
+    return [*healthy, *failing]
+
+
+def _attempts(scope: Scope, models: Sequence[Model], trace: list[Reason]) -> Sequence[Model]:
+    most = scope.table.retry.max_attempts
+    if len(models) <= most:
+        return models
+    spare = ", ".join(model.name for model in models[most:])
+    trace.append(Reason(Step.ATTEMPTS, f"at most {most} attempts; not tried: {spare}"))
+    return models[:most]
+
+
+def _race(
+    scope: Scope, mode: Mode, models: Sequence[Model], health: Health, trace: list[Reason]
+) -> bool:
+    """Whether the first two race: two providers, both well, where table and policy want it."""
+    if mode not in scope.table.racing.modes or len(models) < 2:
+        return False
+    if scope.policy is not None and not scope.policy.allow_racing:
+        return False
+    first, second = models[0], models[1]
+    if first.provider == second.provider or second.name in health.failing:
+        return False
+    trace.append(Reason(Step.ATTEMPTS, f"{first.name} races {second.name}"))
+    return True

@@ -1,0 +1,127 @@
+"""Signals, classifications and decisions as JSON values, and back.
+
+Names are camelCase, as in the resources. Sets become sorted lists, so that one value has
+one text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from prism.routing.catalog import Capability, Limits, Mode, Task
+from prism.routing.decision import Decision, ErrorCode, Estimate, Reason, Refusal, Step
+from prism.routing.signals import Classification, Signals
+
+
+def signals_to_json(signals: Signals) -> dict[str, Any]:
+    """``signals`` ready for ``json.dumps``; limits that bound nothing are left out."""
+    limits = signals.limits
+    bounds = {
+        "maxCost": limits.max_cost,
+        "minQuality": limits.min_quality,
+        "maxLatencyMs": limits.max_latency_ms,
+    }
+    return {
+        "model": signals.model,
+        "pin": signals.pin,
+        "mode": signals.mode,
+        "limits": {name: value for name, value in bounds.items() if value is not None},
+        "needs": sorted(signals.needs),
+        "inputTokens": signals.input_tokens,
+        "maxOutputTokens": signals.max_output_tokens,
+        "stream": signals.stream,
+    }
+
+
+def signals_from_json(data: Mapping[str, Any]) -> Signals:
+    """The signals that ``signals_to_json`` was given."""
+    mode, limits = data["mode"], data["limits"]
+    return Signals(
+        model=data["model"],
+        pin=data["pin"],
+        mode=None if mode is None else Mode(mode),
+        limits=Limits(limits.get("maxCost"), limits.get("minQuality"), limits.get("maxLatencyMs")),
+        needs=frozenset(Capability(need) for need in data["needs"]),
+        input_tokens=data["inputTokens"],
+        max_output_tokens=data["maxOutputTokens"],
+        stream=data["stream"],
+    )
+
+
+def classification_to_json(classification: Classification) -> dict[str, Any]:
+    """``classification`` ready for ``json.dumps``."""
+    return {
+        "task": classification.task,
+        "confidence": classification.confidence,
+        "probabilities": dict(classification.probabilities),
+    }
+
+
+def classification_from_json(data: Mapping[str, Any]) -> Classification:
+    """The classification that ``classification_to_json`` was given."""
+    probabilities = {Task(task): share for task, share in data["probabilities"].items()}
+    return Classification(Task(data["task"]), data["confidence"], probabilities)
+
+
+def decision_to_json(decision: Decision) -> dict[str, Any]:
+    """``decision`` ready for ``json.dumps``; also the answer of ``POST /v1/prism/route``."""
+    estimate, refusal = decision.estimate, decision.refusal
+    return {
+        "table": decision.table,
+        "policy": decision.policy,
+        "project": decision.project,
+        "task": decision.task,
+        "mode": decision.mode,
+        "confidence": decision.confidence,
+        "degraded": decision.degraded,
+        "models": list(decision.models),
+        "race": decision.race,
+        "estimate": None if estimate is None else _estimate_to_json(estimate),
+        "reasons": [_reason_to_json(reason) for reason in decision.reasons],
+        "refusal": None if refusal is None else asdict(refusal),
+    }
+
+
+def decision_from_json(data: Mapping[str, Any]) -> Decision:
+    """The decision that ``decision_to_json`` was given."""
+    estimate, refusal = data["estimate"], data["refusal"]
+    return Decision(
+        table=data["table"],
+        policy=data["policy"],
+        project=data["project"],
+        task=Task(data["task"]),
+        mode=Mode(data["mode"]),
+        confidence=data["confidence"],
+        degraded=data["degraded"],
+        models=tuple(data["models"]),
+        race=data["race"],
+        estimate=None if estimate is None else _estimate_from_json(estimate),
+        reasons=tuple(
+            Reason(Step(item["step"]), item["text"], item.get("model")) for item in data["reasons"]
+        ),
+        refusal=None if refusal is None else _refusal_from_json(refusal),
+    )
+
+
+def _reason_to_json(reason: Reason) -> dict[str, Any]:
+    about = {} if reason.model is None else {"model": reason.model}
+    return {"step": reason.step, "text": reason.text, **about}
+
+
+def _estimate_to_json(estimate: Estimate) -> dict[str, Any]:
+    return {
+        "inputTokens": estimate.input_tokens,
+        "outputTokens": estimate.output_tokens,
+        "costUsd": estimate.cost_usd,
+        "latencyMs": estimate.latency_ms,
+    }
+
+
+def _estimate_from_json(data: Mapping[str, Any]) -> Estimate:
+    return Estimate(data["inputTokens"], data["outputTokens"], data["costUsd"], data["latencyMs"])
+
+
+def _refusal_from_json(data: Mapping[str, Any]) -> Refusal:
+    return Refusal(data["status"], ErrorCode(data["code"]), data["message"])

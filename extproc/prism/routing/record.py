@@ -1,0 +1,151 @@
+"""What is kept of a request: the inputs of its decision, the decision and the outcome.
+
+A record holds no prompt text. It holds every input of the decision, so that it can be
+decided again: under the unchanged plan with the same result, under another plan to see
+what a change would have done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prism.routing.decide import Health, decide
+from prism.routing.decision import Decision
+from prism.routing.identify import Caller
+from prism.routing.jsonform import (
+    classification_from_json,
+    classification_to_json,
+    decision_from_json,
+    decision_to_json,
+    signals_from_json,
+    signals_to_json,
+)
+from prism.routing.plan import Plan
+from prism.routing.signals import Classification, Signals
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a decision; ``None`` is what is not known (yet).
+
+    ``status`` is HTTP's, as the client saw it. ``provider`` and ``model`` are those that
+    really answered. Tokens are the provider's count, ``cached_input_tokens`` being part of
+    ``input_tokens``. Times are milliseconds since the request came in.
+    """
+
+    status: int | None = None
+    provider: str | None = None
+    model: str | None = None
+    attempts: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    first_byte_ms: float | None = None
+    total_ms: float | None = None
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """What is known, ready for ``json.dumps``."""
+        values = {key: getattr(self, name) for name, key in _OUTCOME_KEYS.items()}
+        return {key: value for key, value in values.items() if value is not None}
+
+    @classmethod
+    def from_json_dict(cls, data: Mapping[str, Any]) -> Outcome:
+        """The outcome that ``to_json_dict`` was called on; unknown names are ignored."""
+        return cls(**{name: data.get(key) for name, key in _OUTCOME_KEYS.items()})
+
+
+_OUTCOME_KEYS = {
+    "status": "status",
+    "provider": "provider",
+    "model": "model",
+    "attempts": "attempts",
+    "input_tokens": "inputTokens",
+    "output_tokens": "outputTokens",
+    "cached_input_tokens": "cachedInputTokens",
+    "first_byte_ms": "firstByteMs",
+    "total_ms": "totalMs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One decision with its inputs and, once known, its outcome.
+
+    ``time`` is in seconds since the epoch. ``plan_version`` is the version of the plan
+    that decided. ``health`` and ``race_allowed`` are those given to ``decide``.
+    """
+
+    decision_id: str
+    time: float
+    plan_version: str
+    signals: Signals
+    classification: Classification | None
+    health: Health
+    race_allowed: bool
+    decision: Decision
+    outcome: Outcome | None = None
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """All of it, ready for ``json.dumps``."""
+        known = self.classification
+        return {
+            "decisionId": self.decision_id,
+            "time": self.time,
+            "planVersion": self.plan_version,
+            "signals": signals_to_json(self.signals),
+            "classification": None if known is None else classification_to_json(known),
+            "failing": sorted(self.health.failing),
+            "raceAllowed": self.race_allowed,
+            "decision": decision_to_json(self.decision),
+            "outcome": None if self.outcome is None else self.outcome.to_json_dict(),
+        }
+
+    @classmethod
+    def from_json_dict(cls, data: Mapping[str, Any]) -> Record:
+        """The record that ``to_json_dict`` was called on.
+
+        Raises:
+            KeyError: a member is missing.
+            ValueError: a task, mode, capability, step or code does not exist.
+        """
+        known, outcome = data["classification"], data.get("outcome")
+        return cls(
+            decision_id=data["decisionId"],
+            time=data["time"],
+            plan_version=data["planVersion"],
+            signals=signals_from_json(data["signals"]),
+            classification=None if known is None else classification_from_json(known),
+            health=Health(frozenset(data["failing"])),
+            race_allowed=data["raceAllowed"],
+            decision=decision_from_json(data["decision"]),
+            outcome=None if outcome is None else Outcome.from_json_dict(outcome),
+        )
+
+
+def replay(plan: Plan, record: Record) -> Decision:
+    """The decision that ``plan`` makes of the record's inputs.
+
+    Raises:
+        LookupError: the record's table or policy is not in ``plan``, or the policy has
+            moved to another table.
+    """
+    then = record.decision
+    table = plan.tables.get(then.table)
+    policy = None if then.policy is None else plan.policies.get(then.policy)
+    if (
+        table is None
+        or (policy is None) != (then.policy is None)
+        or (policy is not None and policy.table != table.name)
+    ):
+        raise LookupError(f"no table {then.table!r} with policy {then.policy!r} in this plan")
+    return decide(
+        plan,
+        Caller(policy, table),
+        record.signals,
+        record.classification,
+        record.health,
+        degraded=then.degraded,
+        race_allowed=record.race_allowed,
+    )
