@@ -7,7 +7,7 @@ from YAML). Every default lives in the resource schema, none here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -220,13 +220,11 @@ class Catalog:
     """Every table and policy that is live together.
 
     ``default_table`` names the table of requests whose policy names none, and of requests
-    without a policy. ``anonymous`` maps a table's name to the policy of requests that bring
-    neither key nor project. ``version`` is a short hash over every resource's kind, name
-    and generation.
+    without a policy. ``version`` is a short hash over every resource's kind, name and
+    generation.
     """
 
     tables: Mapping[str, Table]
     policies: tuple[Policy, ...]
     default_table: str
     version: str
-    anonymous: Mapping[str, Policy] = field(default_factory=dict)
