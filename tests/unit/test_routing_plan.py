@@ -1,0 +1,68 @@
+"""What a plan refuses to be compiled from, and cost, the one multiplication."""
+
+from __future__ import annotations
+
+import pytest
+from prism.routing.catalog import Catalog, Forced, Latency, Price
+from prism.routing.cost import cost_usd, expected_output, latency_ms, usd
+from prism.routing.plan import compile_plan
+
+from .tables import BALANCED, CODE, SIMPLE, catalog, policy, table
+
+BAD_CELL = table(cells={**table().cells, (CODE, BALANCED): ("nope",)})
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (Catalog({}, (), "main", "v"), "default table 'main' does not exist"),
+        (catalog(policy(table="nope")), "policy acme: table 'nope' does not exist"),
+        (catalog(tables=(BAD_CELL,)), r"table main: cell \(code, balanced\): no model 'nope'"),
+        (
+            catalog(policy(forced=(Forced(CODE, None, "nope"),))),
+            "policy acme: forced model 'nope' does not exist",
+        ),
+    ],
+    ids=["default-table", "policy-table", "cell", "forced"],
+)
+def test_a_name_that_points_to_nothing_fails_early(bad: Catalog, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        compile_plan(bad)
+
+
+def test_a_model_named_twice_in_a_cell_is_tried_once() -> None:
+    twice = table(cells={**table().cells, (CODE, BALANCED): ("large", "huge", "large")})
+    plan = compile_plan(catalog(tables=(twice,)))
+    cell = plan.scopes["main", None].cells[CODE, BALANCED]
+    assert [model.name for model in cell.candidates] == ["large", "huge"]
+
+
+def test_the_first_of_two_policies_keeps_a_shared_key() -> None:
+    key = frozenset({"a" * 64})
+    plan = compile_plan(catalog(policy("first", key_hashes=key), policy("then", key_hashes=key)))
+    assert plan.by_key["a" * 64].name == "first"
+    assert plan.version == "v1"
+
+
+def test_cost_counts_cached_input_as_part_of_the_input() -> None:
+    price = Price(input=2.0, output=8.0, cached_input=0.5)
+    assert cost_usd(price, 1000, 500) == pytest.approx(0.006)
+    assert cost_usd(price, 1000, 500, cached_input_tokens=400) == pytest.approx(0.0054)
+    assert cost_usd(price, 1000, 0, cached_input_tokens=5000) == pytest.approx(0.0005)
+
+
+def test_latency_is_first_token_plus_the_rest() -> None:
+    assert latency_ms(Latency(200, 50), 100) == pytest.approx(2200)
+
+
+def test_expected_output_stops_at_the_ceiling() -> None:
+    assert expected_output(table(), SIMPLE, None) == 100
+    assert expected_output(table(), SIMPLE, 40) == 40
+    assert expected_output(table(), SIMPLE, 4000) == 100
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"), [(0, "$0"), (0.0125, "$0.0125"), (10, "$10"), (0.00000012, "$0.00000012")]
+)
+def test_usd(amount: float, text: str) -> None:
+    assert usd(amount) == text

@@ -1,0 +1,65 @@
+"""Records: what their JSON looks like, and replay under a plan that has changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from prism.routing.catalog import Limits, Policy
+from prism.routing.decide import Health, decide
+from prism.routing.identify import Caller
+from prism.routing.plan import compile_plan
+from prism.routing.record import Outcome, Record, replay
+
+from .tables import ECO, TOOLS, catalog, classified, policy, signals, table
+
+
+def recorded(held: Policy) -> Record:
+    tab = table()
+    plan = compile_plan(catalog(held, tables=(tab,)))
+    asked = signals(mode=ECO, needs=frozenset({TOOLS}), limits=Limits(max_cost=0.5))
+    decision = decide(plan, Caller(held, tab), asked, classified(), Health())
+    outcome = Outcome(status=200, model="medium", total_ms=12.5)
+    known, health = classified(), Health()
+    return Record("d-1", 1.5, plan.version, asked, known, health, True, decision, outcome)
+
+
+def test_a_record_as_json() -> None:
+    data = recorded(policy()).to_json_dict()
+    assert data["signals"] == {
+        "model": "auto",
+        "pin": None,
+        "mode": "eco",
+        "limits": {"maxCost": 0.5},
+        "needs": ["tools"],
+        "inputTokens": 1000,
+        "maxOutputTokens": None,
+        "stream": False,
+    }
+    assert data["decision"]["models"] == ["medium", "small"]
+    assert {"step": "eligible", "text": "lacks tools", "model": "tiny"} in data["decision"][
+        "reasons"
+    ]
+    assert data["outcome"] == {"status": 200, "model": "medium", "totalMs": 12.5}
+
+
+def test_a_replay_under_another_plan_shows_what_a_change_would_do() -> None:
+    record = recorded(policy())
+    changed = compile_plan(catalog(policy(denied_models=frozenset({"medium"})), version="v2"))
+    assert record.decision.models == ("medium", "small")
+    assert replay(changed, record).models == ("small",)
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [catalog(), catalog(policy(table="second"), tables=(table(), table("second")))],
+    ids=["policy-gone", "policy-moved"],
+)
+def test_a_replay_without_the_policy_fails_by_name(gone: object) -> None:
+    with pytest.raises(LookupError, match="no table 'main' with policy 'acme'"):
+        replay(compile_plan(gone), recorded(policy()))  # type: ignore[arg-type]
+
+
+def test_a_record_without_outcome() -> None:
+    record = replace(recorded(policy()), outcome=None)
+    assert Record.from_json_dict(record.to_json_dict()) == record
