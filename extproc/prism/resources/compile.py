@@ -1,0 +1,130 @@
+"""Normalised specs to the engine's values. Nothing is checked here: reading did that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from prism.resources.durations import seconds
+from prism.resources.resource import Resource
+from prism.routing.catalog import (
+    MODES,
+    TASKS,
+    Api,
+    Capability,
+    ClassifierSettings,
+    Credential,
+    FailureMode,
+    Forced,
+    Latency,
+    Limits,
+    Mode,
+    Model,
+    Policy,
+    Price,
+    Provider,
+    Racing,
+    Retry,
+    Table,
+    Task,
+)
+
+DEFAULT_TABLE = "default"
+"""The name of the table that is the default even where there are others."""
+
+
+def to_table(resource: Resource) -> Table:
+    """The Table of a valid RoutingTable. Its failure mode is the declared one."""
+    spec = resource.spec
+    header = spec["identity"].get("trustedProjectHeader")
+    classifier, retry, racing = spec["classifier"], spec["retry"], spec["racing"]
+    return Table(
+        name=resource.name,
+        generation=resource.generation,
+        default_mode=Mode(spec["defaultMode"]),
+        auto_names=frozenset(spec["autoNames"]),
+        providers={item["name"]: _provider(item) for item in spec["providers"]},
+        models={item["name"]: _model(item) for item in spec["models"]},
+        cells={(task, mode): tuple(spec["cells"][task][mode]) for task in TASKS for mode in MODES},
+        expected_output_tokens={task: spec["expectedOutputTokens"][task] for task in TASKS},
+        classifier=ClassifierSettings(
+            abstain_below=float(classifier["abstainBelow"]),
+            deadline_ms=float(classifier["deadlineMs"]),
+            safe_task=Task(classifier["safeTask"]),
+        ),
+        project_header=header.lower() if header else None,
+        require_api_key=spec["identity"]["apiKeys"] == "Required",
+        failure_mode=FailureMode(spec["failureMode"]),
+        retry=Retry(retry["maxAttempts"], seconds(retry["attemptTimeout"])),
+        racing=Racing(
+            modes=frozenset(Mode(mode) for mode in racing["modes"]),
+            wait_ms=racing["waitMs"],
+            max_share=float(racing["maxShare"]),
+        ),
+    )
+
+
+def _provider(item: Mapping[str, Any]) -> Provider:
+    return Provider(
+        name=item["name"],
+        base_url=item["baseURL"],
+        api=Api(item["api"]),
+        region=item["region"],
+        credentials=tuple(Credential(c["key"], c["weight"]) for c in item["credentials"]),
+    )
+
+
+def _model(item: Mapping[str, Any]) -> Model:
+    price, latency = item["price"], item["latency"]
+    return Model(
+        name=item["name"],
+        provider=item["provider"],
+        upstream_name=item.get("upstreamName", item["name"]),
+        price=Price(
+            input=float(price["inputPerMillion"]),
+            output=float(price["outputPerMillion"]),
+            cached_input=float(price.get("cachedInputPerMillion", price["inputPerMillion"])),
+        ),
+        quality={task: float(item["quality"][task]) for task in TASKS},
+        latency=Latency(
+            time_to_first_token_ms=float(latency["timeToFirstTokenMs"]),
+            tokens_per_second=float(latency["tokensPerSecond"]),
+        ),
+        context_length=item["contextLength"],
+        capabilities=frozenset(Capability(name) for name in item["capabilities"]),
+    )
+
+
+def to_policy(resource: Resource, default_table: str = DEFAULT_TABLE) -> Policy:
+    """The Policy of a valid ProjectPolicy; ``default_table`` is used where it names none."""
+    spec = resource.spec
+    models, regions, limits = spec["models"], spec["regions"], spec["limits"]
+    mode = spec.get("defaultMode")
+    return Policy(
+        name=resource.name,
+        project=spec["project"],
+        table=spec.get("table", default_table),
+        key_hashes=frozenset(key["sha256"] for key in spec["apiKeys"]),
+        default_mode=Mode(mode) if mode else None,
+        allowed_models=frozenset(models["allowed"]) if "allowed" in models else None,
+        denied_models=frozenset(models["denied"]),
+        forced=tuple(_forced(entry) for entry in spec["forced"]),
+        allowed_regions=frozenset(regions["allowed"]) if "allowed" in regions else None,
+        allow_pins=spec["pins"] == "Allowed",
+        allow_racing=spec["racing"] == "Allowed",
+        limits=Limits(
+            max_cost=_bound(limits, "maxCostPerRequest"),
+            min_quality=_bound(limits, "minQuality"),
+            max_latency_ms=_bound(limits, "maxLatencyMs"),
+        ),
+        anonymous=spec["anonymous"],
+    )
+
+
+def _bound(limits: Mapping[str, Any], name: str) -> float | None:
+    return float(limits[name]) if name in limits else None
+
+
+def _forced(entry: Mapping[str, Any]) -> Forced:
+    mode = entry.get("mode")
+    return Forced(Task(entry["task"]), Mode(mode) if mode else None, entry["model"])

@@ -1,0 +1,123 @@
+"""Resources that go live together: what is wrong between them, and the Catalog of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from prism.resources.compile import DEFAULT_TABLE, to_policy, to_table
+from prism.resources.failure import effective_failure_mode
+from prism.resources.lint_use import lint_use
+from prism.resources.problem import Finding, Path, Problem, Severity, did_you_mean, show, warning
+from prism.resources.resource import Resource, content_hash
+from prism.resources.schema import PROJECT_POLICY, ROUTING_TABLE
+from prism.routing.catalog import Catalog, FailureMode, Policy, Table
+
+
+def compile_resources(
+    resources: Iterable[Resource], broken: Collection[str] = ()
+) -> tuple[Catalog, list[Problem]]:
+    """The catalog of valid resources, and what is wrong between them.
+
+    Use the catalog only where no problem is an error: it has one of what was claimed twice,
+    and leaves out policies whose table does not exist. The tables in it have their effective
+    failure mode. ``broken`` has the labels (``RoutingTable/default``) of resources that were
+    refused before: references to those are not reported again.
+    """
+    every = list(resources)
+    problems = list(_twice(every))
+    tables = {r.name: r for r in reversed(every) if r.kind == ROUTING_TABLE}
+    tables = dict(reversed(tables.items()))
+    default = _default_table(tables, broken)
+    if not default and not any(label.startswith(f"{ROUTING_TABLE}/") for label in broken):
+        problems.append(_no_default(tables))
+    compiled = {name: to_table(resource) for name, resource in tables.items()}
+    policies: list[tuple[Resource, Policy]] = []
+    for resource in _once(r for r in every if r.kind == PROJECT_POLICY):
+        policy = to_policy(resource, default)
+        if policy.table in compiled:
+            policies.append((resource, policy))
+            findings: Iterable[Finding] = lint_use(resource.spec, policy, compiled[policy.table])
+            problems += [resource.problem(finding) for finding in findings]
+        elif policy.table and f"{ROUTING_TABLE}/{policy.table}" not in broken:
+            problems.append(resource.problem(_no_table(policy.table, compiled)))
+    problems += _claims(policies)
+    made = [policy for _, policy in policies]
+    for name, table in compiled.items():
+        mode, problem = _failure_mode(tables[name], table, made)
+        compiled[name] = replace(table, failure_mode=mode)
+        problems += problem
+    return Catalog(compiled, tuple(made), default, _version(every)), problems
+
+
+def _once(resources: Iterable[Resource]) -> list[Resource]:
+    found: dict[str, Resource] = {}
+    for resource in resources:
+        found.setdefault(resource.name, resource)
+    return list(found.values())
+
+
+def _twice(resources: Sequence[Resource]) -> Iterator[Problem]:
+    """Names are global to a catalog, whatever the namespace: decisions and metrics show them."""
+    groups: dict[str, list[Resource]] = {}
+    for resource in resources:
+        groups.setdefault(resource.label, []).append(resource)
+    for group in groups.values():
+        for resource in group if len(group) > 1 else ():
+            other = next(r for r in group if r is not resource)
+            message = f"{resource.label} is also defined at {other.place}; rename or remove one"
+            yield resource.problem(Finding(("metadata", "name"), message))
+
+
+def _default_table(tables: Mapping[str, Resource], broken: Collection[str]) -> str:
+    if DEFAULT_TABLE in tables:
+        return DEFAULT_TABLE
+    # With a refused table at hand nobody knows which one was meant to be the only one.
+    if len(tables) == 1 and not any(label.startswith(f"{ROUTING_TABLE}/") for label in broken):
+        return next(iter(tables))
+    return ""
+
+
+def _no_default(tables: Mapping[str, Resource]) -> Problem:
+    if not tables:
+        return Problem(Severity.ERROR, "there is no RoutingTable; add one")
+    message = f"none of the {len(tables)} RoutingTables is named default; rename the default one"
+    return next(iter(tables.values())).problem(Finding(("metadata", "name"), message))
+
+
+def _no_table(name: str, tables: Mapping[str, Table]) -> Finding:
+    message = f"no RoutingTable named {show(name)}{did_you_mean(name, tables)}"
+    return Finding(("spec", "table"), message)
+
+
+def _claims(policies: Sequence[tuple[Resource, Policy]]) -> Iterator[Problem]:
+    """One project, one key, one anonymous place of a table: each belongs to one policy."""
+    claims: dict[tuple[str, str], list[tuple[Resource, Path]]] = {}
+    for resource, policy in policies:
+        what = f"the project {show(policy.project)}"
+        claims.setdefault((what, policy.project), []).append((resource, ("spec", "project")))
+        for index, key in enumerate(resource.spec["apiKeys"]):
+            path: Path = ("spec", "apiKeys", index, "sha256")
+            claims.setdefault(("this key", key["sha256"]), []).append((resource, path))
+        if policy.anonymous:
+            what = f"the place of the anonymous policy of table {show(policy.table)}"
+            claims.setdefault((what, policy.table), []).append((resource, ("spec", "anonymous")))
+    for (what, _), claimants in claims.items():
+        for resource, path in claimants if len(claimants) > 1 else ():
+            other = next(r for r, _ in claimants if r is not resource)
+            message = f"{what} is also claimed by {other.label} ({other.place}); keep it in one"
+            yield resource.problem(Finding(path, message))
+
+
+def _failure_mode(
+    resource: Resource, table: Table, policies: Sequence[Policy]
+) -> tuple[FailureMode, list[Problem]]:
+    mode, why = effective_failure_mode(table, policies)
+    if mode is table.failure_mode:
+        return mode, []
+    message = f"Closed is in force instead of Open: {why}. Write failureMode: Closed to agree"
+    return mode, [resource.problem(warning(("spec", "failureMode"), message))]
+
+
+def _version(resources: Iterable[Resource]) -> str:
+    return content_hash(sorted((r.kind, r.name, r.generation) for r in resources))
