@@ -9,6 +9,7 @@ from prism.routing.catalog import Forced, Policy, Task
 from prism.routing.decide import Health, decide, needs_classification
 from prism.routing.identify import Caller
 from prism.routing.plan import compile_plan
+from prism.routing.signals import Classification
 
 from .tables import CODE, COMPLEX, ECO, catalog, classified, policy, signals, table
 
@@ -60,6 +61,14 @@ def test_a_sure_classification_is_taken_whatever_is_said_of_degradation() -> Non
     caller = Caller(None, tab)
     decision = decide(plan, caller, signals(), classified(CODE), Health(), degraded="late")
     assert (decision.task, decision.degraded, decision.confidence) == (CODE, None, 0.9)
+
+
+def test_a_confidence_that_is_no_number_counts_as_unsure() -> None:
+    tab = table()
+    plan = compile_plan(catalog(tables=(tab,)))
+    unsure = Classification(CODE, float("nan"), {})
+    decision = decide(plan, Caller(None, tab), signals(), unsure, Health())
+    assert (decision.task, decision.degraded) == (COMPLEX, "abstained: confidence nan < 0.50")
 
 
 def test_an_unsure_classification_leaves_its_confidence_in_the_decision() -> None:

@@ -65,7 +65,8 @@ def decide(
     if classification is None:
         if degraded is None and needs_classification(plan, caller, signals):
             degraded = "no classification was given"
-    elif classification.confidence < table.classifier.abstain_below:
+    # Asked this way round, since a confidence that is no number compares false.
+    elif not classification.confidence >= table.classifier.abstain_below:
         floor = table.classifier.abstain_below
         degraded = f"abstained: confidence {classification.confidence:.2f} < {floor:.2f}"
     else:

@@ -1,0 +1,60 @@
+"""When the first two models of a decision race."""
+
+from __future__ import annotations
+
+import pytest
+from prism.routing.catalog import Racing
+from prism.routing.decide import Health, decide
+from prism.routing.identify import Caller
+from prism.routing.plan import compile_plan
+
+from .rows import Row
+from .tables import (
+    BALANCED,
+    CODE,
+    SPORT,
+    catalog,
+    classified,
+    policy,
+    signals,
+    table,
+)
+
+RACING = {"racing": Racing(frozenset({BALANCED}), 50, 1.0)}
+
+
+@pytest.mark.parametrize(
+    ("row", "allowed", "races"),
+    [
+        pytest.param(Row("", table=RACING), True, True, id="two-providers"),
+        pytest.param(Row("", table=RACING), False, False, id="share-used-up"),
+        pytest.param(Row(""), True, False, id="table-races-no-mode"),
+        pytest.param(Row("", table=RACING, asks={"mode": SPORT}), True, False, id="other-mode"),
+        pytest.param(Row("", table=RACING, asks={"pin": "huge"}), True, False, id="one-model"),
+        pytest.param(
+            Row("", policy=policy(allow_racing=False), table=RACING),
+            True,
+            False,
+            id="policy-forbids",
+        ),
+        pytest.param(
+            Row("", table=RACING, failing=frozenset({"large"})), True, False, id="second-fails"
+        ),
+        pytest.param(
+            Row(
+                "",
+                table={**RACING, "cells": {**table().cells, (CODE, BALANCED): ("huge", "spare")}},
+            ),
+            True,
+            False,
+            id="one-provider",
+        ),
+    ],
+)
+def test_races(row: Row, allowed: bool, races: bool) -> None:
+    tab = table(**row.table)
+    plan = compile_plan(catalog(*([row.policy] if row.policy else []), tables=(tab,)))
+    caller, health = Caller(row.policy, tab), Health(row.failing)
+    decision = decide(plan, caller, signals(**row.asks), classified(), health, race_allowed=allowed)
+    assert decision.race is races
+    assert ("medium races large" in [reason.text for reason in decision.reasons]) is races
