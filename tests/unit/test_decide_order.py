@@ -215,6 +215,24 @@ CHOSEN = [
         {"mode": SPORT, "limits": Limits(max_cost=0.055)},
     ),
     Row(
+        "higher-quality-floor-holds",
+        ("large", "huge"),
+        policy(limits=Limits(min_quality=0.6)),
+        {"mode": SPORT, "limits": Limits(min_quality=0.8)},
+    ),
+    Row(
+        "request-cannot-lower-the-policy's-floor",
+        ("large", "huge"),
+        policy(limits=Limits(min_quality=0.8)),
+        {"mode": SPORT, "limits": Limits(min_quality=0.1)},
+    ),
+    Row(
+        "lower-latency-bound-holds",
+        ("medium", "small"),
+        policy(limits=Limits(max_latency_ms=10_500)),
+        {"mode": SPORT, "limits": Limits(max_latency_ms=60_000)},
+    ),
+    Row(
         "limits-that-empty-the-cell-look-at-the-table",
         ("small", "tiny"),
         asks={"limits": Limits(max_cost=0.002)},
