@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -96,10 +97,8 @@ def _type(wrong: Violation) -> Iterator[Finding]:
     value = wrong.value
     message = f"must be {_TYPES[expected]}, not {_kind_of(wrong)}"
     written = wrong.literal(wrong.path)
-    if expected == "string" and written is not None and not isinstance(value, dict | list):
-        if isinstance(value, bool | int | float):
-            hint = f'YAML reads {written} as a {_noun(value)}; put it in quotes: "{written}"'
-            message = f"{message}: {hint}" if not wrong.secret else f"{message}: put it in quotes"
+    if expected == "string" and isinstance(value, bool | int | float):
+        message += _unquoted(wrong, written or "")
     elif expected in ("number", "integer") and isinstance(value, str) and _is_numeric(value):
         message += ": remove the quotes"
     elif expected == "boolean" and isinstance(value, str):
@@ -107,6 +106,19 @@ def _type(wrong: Violation) -> Iterator[Finding]:
     elif expected == "array" and isinstance(value, str) and not wrong.secret:
         message += f": write [{value[:60]}]" if value.isprintable() else ""
     yield Finding(wrong.path, message)
+
+
+def _unquoted(wrong: Violation, written: str) -> str:
+    """What to write where YAML has made a number or a boolean of a text without quotes."""
+    if "enum" in wrong.node:
+        return f": write one of {', '.join(wrong.node['enum'])}"
+    pattern = wrong.node.get("pattern", "")
+    if pattern and not re.search(pattern, written):
+        return f": write {PATTERNS[pattern]}"
+    if wrong.secret or not written:
+        return ": put it in quotes"
+    noun = "boolean" if isinstance(wrong.value, bool) else "number"
+    return f': YAML reads {written} as a {noun}; put it in quotes: "{written}"'
 
 
 def _kind_of(wrong: Violation) -> str:
@@ -122,10 +134,6 @@ def _kind_of(wrong: Violation) -> str:
     if isinstance(value, str):
         return "text" if wrong.secret else f"the text {show(value)}"
     return "a number" if wrong.secret else f"{show(value)}"
-
-
-def _noun(value: object) -> str:
-    return "boolean" if isinstance(value, bool) else "number"
 
 
 def _is_numeric(text: str) -> bool:
@@ -150,7 +158,7 @@ def _unknown(wrong: Violation) -> Iterator[Finding]:
     for name in wrong.value:
         if name in known:
             continue
-        advice = did_you_mean(name, (k for k in known if k not in wrong.value))
+        advice = did_you_mean(name, known)
         if not advice and (homes := sorted(set(_homes(name, schema(wrong.kind), "spec")))):
             advice = f"; a field of this name belongs in {listing(homes, 3)}"
         if not advice:
@@ -223,11 +231,12 @@ def _twice(wrong: Violation) -> Iterator[Finding]:
     if keys:
         node = wrong.node["items"]["properties"][keys[0]]
         value = value[keys[0]]
-        what = keys[0] if node.get("format") == "password" else f"{keys[0]} {show(value)}"
+        what = "this key" if node.get("format") == "password" else f"the name {show(value)}"
     else:
         what = show(value)
     first = format_path((*start, int(wrong.message)))
-    yield Finding(wrong.path, f"{what} is already at {first}; remove one or rename it")
+    advice = "remove one or rename it" if keys[:1] == ["name"] else "remove one"
+    yield Finding(wrong.path, f"{what} is already at {first}; {advice}")
 
 
 def _other(wrong: Violation) -> Iterator[Finding]:

@@ -123,8 +123,10 @@ def _spec(built: Built) -> tuple[dict[str, Any], list[Finding]]:
     nulls: list[Path] = []
     spec: dict[str, Any] = defaulted(given, schema(kind), nulls)
     broken = violations(kind, spec, built.source.literal if built.source else _no_text)
-    findings += broken
     missing = {finding.path for finding in broken}
+    # What YAML could not read right is not reported again for being of the wrong type.
+    unread = {finding.path for finding in findings}
+    findings += [finding for finding in broken if finding.path not in unread]
     findings += [
         warning(("spec", *path), "has no value and counts as left out; remove it or give it one")
         for path in nulls

@@ -109,7 +109,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``; did you mean "x"?`` for the known word nearest to ``word``, or nothing."""
     by_folded = {name.casefold(): name for name in known}
     # difflib is quadratic: a word of many kilobytes has no near neighbour anyway.
-    near = difflib.get_close_matches(word.casefold()[:200], by_folded, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.casefold()[:200], by_folded, n=1, cutoff=0.55)
     return f"; did you mean {show(by_folded[near[0]])}?" if near else ""
 
 

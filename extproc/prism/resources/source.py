@@ -127,6 +127,7 @@ class _Builder:
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
+            self.tag(node, path, "seq")
             return [self.value(item, (*path, i)) for i, item in enumerate(node.value)]
         return self.scalar(node, path)
 
@@ -134,7 +135,6 @@ class _Builder:
         self.tag(node, path, "map")
         result: dict[str, Any] = {}
         merged: dict[str, Any] = {}
-        first: dict[str, int] = {}
         for key, item in node.value:
             if key.tag == f"{_TAG}merge":
                 for source in self.merge_sources(item, path):
@@ -145,13 +145,11 @@ class _Builder:
                 self.findings.append(
                     Finding(
                         (*path, name),
-                        f"this key is here twice: on line {first[name]} "
-                        f"and on line {key.start_mark.line + 1}; keep one",
+                        f"this key is here twice, again on line {key.start_mark.line + 1}; keep one",
                         at_key=True,
                     )
                 )
                 continue
-            first[name] = key.start_mark.line + 1
             result[name] = self.value(item, (*path, name))
         return {**merged, **result} if merged else result
 

@@ -20,6 +20,7 @@ _ALIAS_ALLOWANCE = 10_000
 _ADVICE: Mapping[str, str] = {
     "character that cannot start any token": "a tab, or a character that needs quotes",
     "mapping values are not allowed": "text with a colon needs quotes",
+    "second occurrence": "an anchor (&name) is defined twice; rename one",
     "undefined alias": "define it with &name first, or quote text that begins with *",
     "did not find expected key": "look at the indentation here and on the line before",
     "could not find expected ':'": "a key needs a colon and a value",
