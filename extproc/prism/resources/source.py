@@ -145,7 +145,7 @@ class _Builder:
                 self.findings.append(
                     Finding(
                         (*path, name),
-                        f"this key is here twice, again on line {key.start_mark.line + 1}; keep one",
+                        f"is here twice, again on line {key.start_mark.line + 1}; keep one",
                         at_key=True,
                     )
                 )
