@@ -1,0 +1,1 @@
+"""Generated code of ``protos/``: the configuration as it travels and is stored."""

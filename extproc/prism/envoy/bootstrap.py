@@ -1,0 +1,126 @@
+"""What Envoy starts with: its listeners, Prism's cluster, and ADS for everything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from prism.envoy import names
+from prism.envoy.listeners import attempts_listener, gateway_listener
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a bootstrap depends on.
+
+    ``socket`` is the unix socket Prism serves on, ``admin_socket`` the one of Envoy's admin
+    interface. ``max_body`` (bytes) is the largest request or plain answer; larger requests
+    get 413. ``message_timeout_ms`` bounds each exchange with Prism; past it the request
+    takes the route of the table's failure mode.
+    """
+
+    host: str
+    port: int
+    socket: str
+    admin_socket: str
+    max_body: int = 32 * MEBIBYTE
+    message_timeout_ms: int = 2000
+    node: str = "prism-gateway"
+
+
+def bootstrap(settings: Settings) -> dict[str, Any]:
+    """Envoy's bootstrap, ready to be written as JSON."""
+    ads = {"ads": {}, "resource_api_version": "V3"}
+    return {
+        "node": {"id": settings.node, "cluster": "prism"},
+        "admin": {"address": {"pipe": {"path": settings.admin_socket, "mode": 0o600}}},
+        "bootstrap_extensions": [
+            {
+                "name": "envoy.bootstrap.internal_listener",
+                "typed_config": names.typed(
+                    "extensions.bootstrap.internal_listener.v3.InternalListener",
+                    # The buffer between an attempt and its request, in each direction.
+                    buffer_size_kb=1024,
+                ),
+            }
+        ],
+        "dynamic_resources": {
+            "ads_config": {
+                "api_type": "DELTA_GRPC",
+                "transport_api_version": "V3",
+                "set_node_on_first_message_only": True,
+                # No deadline: the stream lives as long as Prism.
+                "grpc_services": [names.prism_grpc(timeout="0s")],
+            },
+            "cds_config": ads,
+        },
+        "static_resources": {
+            "listeners": [gateway_listener(settings), attempts_listener(settings)],
+            "clusters": [_prism_cluster(settings), _attempts_cluster(settings)],
+        },
+    }
+
+
+def _prism_cluster(settings: Settings) -> dict[str, Any]:
+    return {
+        "name": names.PRISM_CLUSTER,
+        "type": "STATIC",
+        "connect_timeout": "0.25s",
+        "per_connection_buffer_limit_bytes": settings.max_body + MEBIBYTE,
+        "load_assignment": _endpoint(
+            names.PRISM_CLUSTER, {"address": {"pipe": {"path": settings.socket}}}
+        ),
+        "typed_extension_protocol_options": _http2(),
+        "circuit_breakers": _no_limits(),
+    }
+
+
+def _attempts_cluster(settings: Settings) -> dict[str, Any]:
+    address = {"envoy_internal_address": {"server_listener_name": names.ATTEMPTS}}
+    return {
+        "name": names.ATTEMPTS,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "per_connection_buffer_limit_bytes": settings.max_body,
+        "load_assignment": _endpoint(names.ATTEMPTS, {"address": address}),
+        "typed_extension_protocol_options": _http2(),
+        # What protects a provider is set on its own cluster, not on the way there.
+        "circuit_breakers": _no_limits(),
+    }
+
+
+def _endpoint(name: str, endpoint: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "cluster_name": name,
+        "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}],
+    }
+
+
+def _http2() -> dict[str, Any]:
+    # Windows large enough that a 32 MiB body is not sent in 64 KiB turns.
+    options = {
+        "initial_stream_window_size": 16 * MEBIBYTE,
+        "initial_connection_window_size": 64 * MEBIBYTE,
+    }
+    return {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": names.typed(
+            "extensions.upstreams.http.v3.HttpProtocolOptions",
+            explicit_http_config={"http2_protocol_options": options},
+        )
+    }
+
+
+def _no_limits() -> dict[str, Any]:
+    most = 1_000_000
+    return {
+        "thresholds": [
+            {
+                "max_connections": most,
+                "max_pending_requests": most,
+                "max_requests": most,
+                "max_retries": most,
+            }
+        ]
+    }

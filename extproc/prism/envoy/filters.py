@@ -1,0 +1,173 @@
+"""The HTTP filters of both listeners, and what goes with them."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from prism.envoy import names
+from prism.exchange import headers
+
+if TYPE_CHECKING:
+    from prism.envoy.bootstrap import Settings
+
+_USAGE = {
+    "input": ("usage", "prompt_tokens"),
+    "output": ("usage", "completion_tokens"),
+    "cached": ("usage", "prompt_tokens_details", "cached_tokens"),
+}
+"""Where OpenAI's answers, and the last event of their streams, carry the token usage."""
+_LARGEST_EVENT = 1024 * 1024
+"""Bytes of one server-sent event that are looked at for usage; larger ones pass unread."""
+
+
+def ext_proc(settings: Settings, stage: str, *, fail_open: bool) -> dict[str, Any]:
+    """A stage: headers, then the whole body; answers never pass through Prism.
+
+    With ``fail_open`` a request that Prism can't see keeps its first route, which is the
+    one for the failure mode.
+    """
+    timeout = f"{settings.message_timeout_ms / 1000}s"
+    config = names.typed(
+        "extensions.filters.http.ext_proc.v3.ExternalProcessor",
+        # The stream of a stage lives as long as its request, whatever the providers do.
+        grpc_service=names.prism_grpc(stage, timeout="0s"),
+        failure_mode_allow=fail_open,
+        message_timeout=timeout,
+        stat_prefix=stage,
+        processing_mode={
+            "request_header_mode": "SEND",
+            "response_header_mode": "SKIP",
+            "request_body_mode": "BUFFERED",
+            "response_body_mode": "NONE",
+            "request_trailer_mode": "SKIP",
+            "response_trailer_mode": "SKIP",
+        },
+        # Without these, Envoy drops the retry headers and the path that a stage sets.
+        mutation_rules={"allow_all_routing": True, "allow_envoy": True},
+        metadata_options={"receiving_namespaces": {"untyped": [names.METADATA]}},
+        status_on_error={"code": "ServiceUnavailable"},
+    )
+    return {"name": "envoy.filters.http.ext_proc", "typed_config": config}
+
+
+def router() -> dict[str, Any]:
+    """The last filter."""
+    config = names.typed("extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
+    return {"name": "envoy.filters.http.router", "typed_config": config}
+
+
+def usage_filters() -> list[dict[str, Any]]:
+    """Token usage from plain and streamed answers into metadata, without Python."""
+    rules = [_usage_rule(key, path) for key, path in _USAGE.items()]
+    plain = names.typed(
+        "extensions.filters.http.json_to_metadata.v3.JsonToMetadata",
+        response_rules={
+            "rules": rules,
+            "allow_content_types": ["application/json", "application/json; charset=utf-8"],
+        },
+    )
+    parser = names.typed(
+        "extensions.content_parsers.json.v3.JsonContentParser",
+        rules=[{"rule": rule} for rule in rules],
+    )
+    streamed = names.typed(
+        "extensions.filters.http.sse_to_metadata.v3.SseToMetadata",
+        response_rules={
+            "content_parser": {"name": "envoy.content_parsers.json", "typed_config": parser},
+            "max_event_size": _LARGEST_EVENT,
+        },
+    )
+    return [
+        {"name": "envoy.filters.http.json_to_metadata", "typed_config": plain},
+        {"name": "envoy.filters.http.sse_to_metadata", "typed_config": streamed},
+    ]
+
+
+def _usage_rule(key: str, path: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "selectors": [{"key": part} for part in path],
+        "on_present": {"metadata_namespace": names.USAGE, "key": key, "type": "NUMBER"},
+    }
+
+
+def early_header_mutation() -> dict[str, Any]:
+    """Strip what only Prism and Envoy may set, before anything reads a header."""
+    removed = [
+        *({"remove": name} for name in headers.INTERNAL),
+        {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}},
+    ]
+    config = names.typed(
+        "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        mutations=removed,
+    )
+    return {
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": config,
+    }
+
+
+def fallback_lua() -> dict[str, Any]:
+    """Rewrites the body of a request that Prism could not see; idle on every other route."""
+    script = resources.files("prism.envoy").joinpath("fallback.lua").read_text("utf-8")
+    config = names.typed(
+        "extensions.filters.http.lua.v3.Lua", default_source_code={"inline_string": script}
+    )
+    return {"name": "envoy.filters.http.lua", "typed_config": config}
+
+
+def local_replies() -> dict[str, Any]:
+    """Errors that Envoy itself answers with, in the shape that OpenAI's clients understand."""
+    error = {
+        "message": "%LOCAL_REPLY_BODY%",
+        "type": "gateway_error",
+        "param": None,
+        "code": "%RESPONSE_CODE_DETAILS%",
+    }
+    too_large = {
+        "message": "The request is larger than the gateway accepts.",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "request_too_large",
+    }
+    return {
+        "mappers": [
+            {
+                "filter": _status_is(413),
+                "body_format_override": {"json_format": {"error": too_large}},
+            },
+            {
+                # Any flag: Envoy could not do its work. Prism's own answers come without.
+                "filter": {"response_flag_filter": {}},
+                "body_format_override": {"json_format": {"error": error}},
+            },
+        ]
+    }
+
+
+def _status_is(status: int) -> dict[str, Any]:
+    value = {"default_value": status, "runtime_key": f"prism.local_reply.{status}"}
+    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
+
+
+def access_log(log_name: str) -> dict[str, Any]:
+    """What Prism joins to its decisions; attempts are logged only where they failed."""
+    config = names.typed(
+        "extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig",
+        common_config={
+            "log_name": log_name,
+            "grpc_service": names.prism_grpc(timeout="0s"),
+            "transport_api_version": "V3",
+            "buffer_flush_interval": "0.2s",
+            "buffer_size_bytes": 65536,
+        },
+        additional_response_headers_to_log=[headers.MODEL, headers.PROVIDER, headers.ATTEMPTS],
+    )
+    log: dict[str, Any] = {"name": "envoy.access_loggers.http_grpc", "typed_config": config}
+    if log_name == names.ATTEMPT_LOG:
+        value = {"default_value": 429, "runtime_key": "prism.attempt_log.status"}
+        failed = {"comparison": {"op": "GE", "value": value}}
+        log["filter"] = {
+            "or_filter": {"filters": [{"status_code_filter": failed}, {"response_flag_filter": {}}]}
+        }
+    return log

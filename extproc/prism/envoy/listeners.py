@@ -1,0 +1,153 @@
+"""The two listeners: the gateway's, and the internal one that each attempt goes through.
+
+The internal listener is what makes an attempt a request of its own, with filters of its
+own, while the gateway's router counts, retries and races them. Attempt N takes the cluster
+that the header ``x-prism-cluster-N`` names, so the order is each request's own; only
+attempts after the first are sent through the attempt stage. See
+``docs/decisions/0001-attempts-through-an-internal-listener.md``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prism.envoy import names
+from prism.envoy.filters import (
+    access_log,
+    early_header_mutation,
+    ext_proc,
+    fallback_lua,
+    local_replies,
+    router,
+    usage_filters,
+)
+from prism.exchange import headers
+
+if TYPE_CHECKING:
+    from prism.envoy.bootstrap import Settings
+
+_HCM = "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+EXT_PROC = "envoy.filters.http.ext_proc"
+STREAM_IDLE = "300s"
+"""How long a stream may be silent: reasoning models think for minutes before they speak."""
+
+
+def gateway_listener(settings: Settings) -> dict[str, Any]:
+    """Where clients come in."""
+    manager = names.typed(
+        _HCM,
+        stat_prefix="gateway",
+        codec_type="AUTO",
+        use_remote_address=True,
+        # A provider has no business with the addresses of clients.
+        skip_xff_append=True,
+        normalize_path=True,
+        merge_slashes=False,
+        path_with_escaped_slashes_action="REJECT_REQUEST",
+        server_header_transformation="PASS_THROUGH",
+        stream_idle_timeout=STREAM_IDLE,
+        request_headers_timeout="30s",
+        early_header_mutation_extensions=[early_header_mutation()],
+        rds={
+            "route_config_name": names.GATEWAY_ROUTES,
+            "config_source": {"ads": {}, "resource_api_version": "V3"},
+        },
+        http_filters=[
+            ext_proc(settings, names.ROUTE_STAGE, fail_open=True),
+            fallback_lua(),
+            *usage_filters(),
+            router(),
+        ],
+        local_reply_config=local_replies(),
+        access_log=[access_log(names.GATEWAY_LOG)],
+    )
+    address = {"socket_address": {"address": settings.host, "port_value": settings.port}}
+    return {
+        "name": "gateway",
+        "address": address,
+        "per_connection_buffer_limit_bytes": settings.max_body,
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+    }
+
+
+def attempts_listener(settings: Settings) -> dict[str, Any]:
+    """Where each attempt passes on its way to a provider."""
+    manager = names.typed(
+        _HCM,
+        stat_prefix=names.ATTEMPTS,
+        codec_type="HTTP2",
+        use_remote_address=False,
+        skip_xff_append=True,
+        generate_request_id=False,
+        server_header_transformation="PASS_THROUGH",
+        stream_idle_timeout=STREAM_IDLE,
+        http2_protocol_options={
+            "initial_stream_window_size": 16 * 1024 * 1024,
+            "initial_connection_window_size": 64 * 1024 * 1024,
+        },
+        route_config=_attempt_routes(),
+        http_filters=[ext_proc(settings, names.ATTEMPT_STAGE, fail_open=False), router()],
+        local_reply_config=local_replies(),
+        access_log=[access_log(names.ATTEMPT_LOG)],
+    )
+    return {
+        "name": names.ATTEMPTS,
+        "internal_listener": {},
+        "per_connection_buffer_limit_bytes": settings.max_body,
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+    }
+
+
+def _attempt_routes() -> dict[str, Any]:
+    return {
+        "name": names.ATTEMPTS,
+        "virtual_hosts": [
+            {
+                "name": names.ATTEMPTS,
+                "domains": ["*"],
+                "request_headers_to_remove": [
+                    *dict.fromkeys((*headers.REQUEST, *headers.INTERNAL)),
+                    headers.ENVOY_ATTEMPT_COUNT,
+                    "x-forwarded-proto",
+                    "x-forwarded-for",
+                    "x-envoy-external-address",
+                    "x-envoy-internal",
+                    # A compressed answer would hide the token usage from Envoy.
+                    "accept-encoding",
+                ],
+                "response_headers_to_add": [
+                    _set(headers.MODEL, "%CLUSTER_METADATA(prism:model)%"),
+                    _set(headers.PROVIDER, "%CLUSTER_METADATA(prism:provider)%"),
+                ],
+                "routes": [_attempt_route(n) for n in range(1, headers.MAX_ATTEMPTS + 1)],
+            }
+        ],
+    }
+
+
+def _attempt_route(number: int) -> dict[str, Any]:
+    count = {"name": headers.ENVOY_ATTEMPT_COUNT, "string_match": {"exact": str(number)}}
+    route: dict[str, Any] = {
+        "match": {"prefix": "/", "headers": [count]},
+        "route": {
+            "cluster_header": headers.cluster_header(number),
+            "auto_host_rewrite": True,
+            # The gateway's router times attempts; a stream may last as long as it speaks.
+            "timeout": "0s",
+        },
+    }
+    if number == 1:
+        # The route stage has written attempt 1 in full.
+        route["typed_per_filter_config"] = {
+            EXT_PROC: names.typed(
+                "extensions.filters.http.ext_proc.v3.ExtProcPerRoute", disabled=True
+            )
+        }
+    return route
+
+
+def _set(name: str, value: str) -> dict[str, Any]:
+    return {
+        "header": {"key": name, "value": value},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }

@@ -1,0 +1,44 @@
+"""Names that the static and the dynamic half of Envoy's configuration share."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+PRISM_CLUSTER: Final = "prism"
+"""Prism itself, on its unix socket."""
+ATTEMPTS: Final = "attempts"
+"""The internal listener that every attempt of a request goes through, and its cluster."""
+GATEWAY_ROUTES: Final = "gateway"
+"""The route configuration of the gateway's listener."""
+FALLBACK_CLUSTER: Final = "prism/fallback"
+"""Where requests go while Prism is away, in failure mode Open."""
+FALLBACK_SECRET: Final = "prism/fallback"  # noqa: S105 - the secret's name, not the secret
+METADATA: Final = "prism"
+"""Metadata namespace of what the route stage labels a request with."""
+USAGE: Final = "prism.usage"
+"""Metadata namespace of token usage, read from the answer by Envoy."""
+GATEWAY_LOG: Final = "gateway"
+ATTEMPT_LOG: Final = "attempt"
+"""Access log names: one entry per client request, one per failed attempt."""
+STAGE: Final = "x-prism-stage"
+"""gRPC metadata that tells Prism which stage a stream is for."""
+ROUTE_STAGE: Final = "route"
+ATTEMPT_STAGE: Final = "attempt"
+
+_TYPES: Final = "type.googleapis.com/envoy."
+
+
+def typed(name: str, **fields: Any) -> dict[str, Any]:
+    """A typed config; ``name`` is the message's full name without ``envoy.``."""
+    return {"@type": _TYPES + name, **fields}
+
+
+def prism_grpc(stage: str | None = None, timeout: str = "1s") -> dict[str, Any]:
+    """The gRPC service that Prism is, as every one of Envoy's filters calls it."""
+    service: dict[str, Any] = {
+        "envoy_grpc": {"cluster_name": PRISM_CLUSTER},
+        "timeout": timeout,
+    }
+    if stage is not None:
+        service["initial_metadata"] = [{"key": STAGE, "value": stage}]
+    return service

@@ -1,0 +1,57 @@
+"""The answers that Prism gives itself: the model list and the dry run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from prism.exchange.errors import error, json_reply
+from prism.exchange.steps import Reply
+from prism.routing.decision import Decision
+from prism.routing.identify import Caller
+from prism.routing.jsonform import classification_to_json, decision_to_json
+from prism.routing.plan import Plan
+from prism.routing.signals import Classification
+
+
+def models(plan: Plan, caller: Caller, decision_id: str) -> Reply:
+    """``GET /v1/models``: the auto names, then every model that the caller may use."""
+    data = [_model_object(name, "prism") for name in sorted(caller.table.auto_names)]
+    scope = plan.scope(caller.table, caller.policy)
+    if caller.policy is None or caller.policy.allow_pins:
+        data += [_model_object(model.name, model.provider) for model in scope.models.values()]
+    body = msgspec.json.encode({"object": "list", "data": data})
+    return json_reply(200, body, decision_id)
+
+
+def model(plan: Plan, caller: Caller, name: str, decision_id: str) -> Reply:
+    """``GET /v1/models/NAME``."""
+    if name in caller.table.auto_names:
+        return json_reply(200, msgspec.json.encode(_model_object(name, "prism")), decision_id)
+    found = plan.scope(caller.table, caller.policy).models.get(name)
+    if found is None or not (caller.policy is None or caller.policy.allow_pins):
+        message = f"The model {name[:100]!r} does not exist or may not be used with this key."
+        return error(404, "model_not_found", message, decision_id=decision_id, param="model")
+    return json_reply(200, msgspec.json.encode(_model_object(name, found.provider)), decision_id)
+
+
+def dry_run(
+    decision: Decision, classification: Classification | None, version: str, decision_id: str
+) -> Reply:
+    """``POST /v1/prism/route``: the decision with its reasons, also when it is a refusal."""
+    answer: dict[str, Any] = {
+        "object": "prism.decision",
+        "id": decision_id,
+        "planVersion": version,
+        "classification": None
+        if classification is None
+        else classification_to_json(classification),
+        **decision_to_json(decision),
+    }
+    return json_reply(200, msgspec.json.encode(answer), decision_id)
+
+
+def _model_object(name: str, owner: str) -> dict[str, Any]:
+    # OpenAI's clients expect "created"; nothing was, so it is the epoch.
+    return {"id": name, "object": "model", "created": 0, "owned_by": owner}

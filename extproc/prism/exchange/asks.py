@@ -1,0 +1,75 @@
+"""What a client asks for beside its prompt: mode, pin, limits, from headers and kwargs.
+
+A header beats its kwarg twin, as the design's client contract has it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prism.exchange import headers as names
+from prism.prompt.chat import Kwargs, mode_named
+from prism.prompt.document import BadBody
+from prism.routing.catalog import MODES, Limits, Mode
+
+_NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """The caller's own wishes; ``None`` where it has none."""
+
+    mode: Mode | None
+    pin: str | None
+    limits: Limits
+
+
+def asks_of(headers: Mapping[str, str], kwargs: Kwargs) -> Asks:
+    """Read the wishes; raises ``BadBody`` with the name of the one that can't be read."""
+    mode = _mode(headers, kwargs)
+    pin = headers.get(names.MODEL_PREFER, kwargs.model_prefer)
+    limits = Limits(
+        max_cost=_limit(headers, names.MAX_COST, kwargs.max_cost, "US dollars, above 0"),
+        min_quality=_limit(headers, names.MIN_QUALITY, kwargs.min_quality, "0 to 1", 1.0),
+        max_latency_ms=_limit(
+            headers, names.MAX_LATENCY_MS, kwargs.max_latency_ms, "milliseconds, above 0"
+        ),
+    )
+    return Asks(mode, pin or None, _NO_LIMITS if limits == _NO_LIMITS else limits)
+
+
+def _mode(headers: Mapping[str, str], kwargs: Kwargs) -> Mode | None:
+    name, param = headers.get(names.MODE), "X-Prism-Mode"
+    if name is None:
+        name, param = kwargs.mode, "prism.mode"
+    if name is None:
+        return None
+    mode = mode_named(name)
+    if mode is None:
+        known = ", ".join(MODES)
+        raise BadBody("unknown_mode", f"{param}: no mode {name[:40]!r}; use {known}.", param)
+    return mode
+
+
+def _limit(
+    headers: Mapping[str, str],
+    header: str,
+    kwarg: float | None,
+    unit: str,
+    most: float = math.inf,
+) -> float | None:
+    text = headers.get(header)
+    if text is None and kwarg is None:
+        return None
+    param = header if text is not None else "prism." + header[len("x-prism-") :].replace("-", "_")
+    try:
+        value = float(text) if text is not None else float(kwarg or 0)
+    except ValueError:
+        value = math.nan
+    least_ok = value >= 0 if most == 1.0 else value > 0
+    if not (least_ok and value <= most and math.isfinite(value)):
+        given = text[:40] if text is not None else kwarg
+        raise BadBody("invalid_limit", f"{param}: {given!r} is not a number ({unit}).", param)
+    return value

@@ -1,0 +1,50 @@
+"""The attempt stage: a further attempt, from the first one's request to the next target's.
+
+It keeps nothing from the route stage: what it needs came along in headers, and the target
+is found by the name of the cluster that Envoy is about to use.
+"""
+
+from __future__ import annotations
+
+from prism.exchange import headers as names
+from prism.exchange.errors import error
+from prism.exchange.rewriting import rewrite_attempt
+from prism.exchange.steps import Proceed, Reply, RequestHeaders, Step
+from prism.exchange.targets import Live, Target
+
+
+class AttemptStage:
+    """One attempt after the first."""
+
+    __slots__ = ("_live", "_path", "_span", "_target")
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._target: Target
+        self._path = ""
+        self._span: str | None = None
+
+    def on_headers(self, event: RequestHeaders) -> Step:
+        """Find the target of this attempt."""
+        headers = event.headers
+        number = headers.get(names.ENVOY_ATTEMPT_COUNT, "")
+        cluster = headers.get(names.CLUSTER_PREFIX + number, "")
+        target = self._live.clusters.get(cluster)
+        if target is None or target.missing_key is not None:
+            return _gone(headers.get(names.DECISION_ID, ""), number)
+        self._target = target
+        self._path = headers.get(names.API_PATH, "")
+        self._span = headers.get(names.MODEL_SPAN)
+        if not event.complete:
+            return Proceed()
+        return rewrite_attempt(target, path=self._path, body=None, span=None)
+
+    def on_body(self, body: bytes) -> Step:
+        """Write path, key and model name of this attempt's target."""
+        return rewrite_attempt(self._target, path=self._path, body=body, span=self._span)
+
+
+def _gone(decision_id: str, number: str) -> Reply:
+    """503, which Envoy takes as a failed attempt and goes on to the next."""
+    message = f"The model of attempt {number} was taken out of the table meanwhile."
+    return error(503, "model_gone", message, decision_id=decision_id)

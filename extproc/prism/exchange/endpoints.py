@@ -1,0 +1,59 @@
+"""Which of the gateway's endpoints a request is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+API_ROOT = "/v1"
+"""Where the OpenAI API lies at the gateway; clients use ``http://GATEWAY/v1`` as base URL."""
+
+
+class Kind(StrEnum):
+    """What happens to a request."""
+
+    CHAT = "chat"
+    """Chat Completions: routed."""
+    MODELS = "models"
+    """The list of models, answered here."""
+    MODEL = "model"
+    """One model, answered here."""
+    DRY_RUN = "route"
+    """The decision and its reasons, answered here; no provider is called."""
+    OTHER = "other"
+    """Any other path of the API: sent to the provider of the model that it names."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """``path`` is below the API's root, with the query: what a provider's base URL is put before.
+
+    ``name`` is the model named by the path of ``Kind.MODEL``. ``allowed`` says that the
+    method fits.
+    """
+
+    kind: Kind
+    path: str
+    name: str
+    allowed: bool
+
+
+def endpoint_of(method: str, target: str) -> Endpoint:
+    """The endpoint of a request line; ``target`` is the ``:path`` with its query."""
+    path, _, _ = target.partition("?")
+    if not path.startswith(API_ROOT + "/"):
+        return Endpoint(Kind.UNKNOWN, path, "", True)
+    below = target[len(API_ROOT) :]
+    path = path[len(API_ROOT) :].rstrip("/")
+    if path == "/chat/completions":
+        return Endpoint(Kind.CHAT, below, "", method == "POST")
+    if path == "/models":
+        return Endpoint(Kind.MODELS, below, "", method in ("GET", "HEAD"))
+    if path.startswith("/models/"):
+        return Endpoint(Kind.MODEL, below, path[len("/models/") :], method in ("GET", "HEAD"))
+    if path == "/prism/route":
+        return Endpoint(Kind.DRY_RUN, below, "", method == "POST")
+    if path.startswith("/prism/") or not path or ".." in path:
+        return Endpoint(Kind.UNKNOWN, path, "", True)
+    return Endpoint(Kind.OTHER, below, "", True)

@@ -1,0 +1,36 @@
+"""Errors in the shape that OpenAI's clients understand."""
+
+from __future__ import annotations
+
+import msgspec
+
+from prism.exchange.headers import DECISION_ID
+from prism.exchange.steps import Reply
+
+_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "invalid_request_error",
+    429: "rate_limit_error",
+    503: "service_unavailable_error",
+}
+
+
+def error_body(status: int, code: str, message: str, param: str | None = None) -> bytes:
+    """The JSON of an error, as OpenAI's API reference gives it ("Error codes")."""
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    error = {"message": message, "type": kind, "param": param, "code": code}
+    return msgspec.json.encode({"error": error})
+
+
+def error(
+    status: int, code: str, message: str, *, decision_id: str, param: str | None = None
+) -> Reply:
+    """Answer with an error; the decision id lets its reader ask for the reasons."""
+    return json_reply(status, error_body(status, code, message, param), decision_id)
+
+
+def json_reply(status: int, body: bytes, decision_id: str) -> Reply:
+    """Answer with JSON."""
+    headers = (("content-type", "application/json"), (DECISION_ID, decision_id))
+    return Reply(status, headers, body)

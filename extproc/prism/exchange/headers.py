@@ -1,0 +1,58 @@
+"""The names of the headers that Prism, its clients and Envoy exchange, all lower case.
+
+One place for each name: the stages, Envoy's configuration and the tests use these.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# What clients may send (design: client contract).
+MODE: Final = "x-prism-mode"
+MODEL_PREFER: Final = "x-prism-model-prefer"
+MAX_COST: Final = "x-prism-max-cost"
+MIN_QUALITY: Final = "x-prism-min-quality"
+MAX_LATENCY_MS: Final = "x-prism-max-latency-ms"
+REQUEST: Final = (MODE, MODEL_PREFER, MAX_COST, MIN_QUALITY, MAX_LATENCY_MS)
+
+# What clients get.
+MODEL: Final = "x-prism-model"
+PROVIDER: Final = "x-prism-provider"
+TASK_TYPE: Final = "x-prism-task-type"
+ANSWER_MODE: Final = "x-prism-mode"
+DECISION_ID: Final = "x-prism-decision-id"
+ATTEMPTS: Final = "x-prism-attempts"
+
+# Internal, between the route stage, Envoy's routes and the attempt stage. Envoy strips any
+# that a client sends before anything reads them, and removes them before a provider sees them.
+CLUSTER_PREFIX: Final = "x-prism-cluster-"
+"""``x-prism-cluster-N`` names the cluster of attempt N."""
+MODEL_SPAN: Final = "x-prism-model-span"
+"""``START-END``, the byte offsets of the value of ``model`` in the body; none: leave the body."""
+API_PATH: Final = "x-prism-api-path"
+"""The path below the provider's base URL, with the query."""
+PLAN: Final = "x-prism-plan"
+"""The version of the plan that decided."""
+
+MAX_ATTEMPTS: Final = 5
+"""As many attempts as a table may ask for; Envoy's routes know this many cluster headers."""
+
+
+def cluster_header(attempt: int) -> str:
+    """The header that names the cluster of an attempt, counted from 1."""
+    return f"{CLUSTER_PREFIX}{attempt}"
+
+
+INTERNAL: Final = (
+    DECISION_ID,
+    TASK_TYPE,
+    MODEL_SPAN,
+    API_PATH,
+    PLAN,
+    *(cluster_header(number) for number in range(1, MAX_ATTEMPTS + 1)),
+)
+
+# Envoy's own (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_filters/router_filter).
+ENVOY_MAX_RETRIES: Final = "x-envoy-max-retries"
+ENVOY_PER_TRY_TIMEOUT_MS: Final = "x-envoy-upstream-rq-per-try-timeout-ms"
+ENVOY_ATTEMPT_COUNT: Final = "x-envoy-attempt-count"

@@ -1,0 +1,83 @@
+"""From a decision to the request that goes out: headers, path and the few bytes of the body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prism.exchange import headers as names
+from prism.exchange.steps import Rewrite
+from prism.exchange.targets import Target
+from prism.prompt.document import Document, edit
+from prism.routing.catalog import Retry
+from prism.routing.decision import Decision
+
+# The client's key is for the gateway; no provider may see it.
+_CLIENT_KEYS = ("api-key", "x-api-key")
+
+
+def rewrite(
+    targets: Sequence[Target],
+    retry: Retry,
+    *,
+    path: str,
+    document: Document | None,
+    decision: Decision,
+    version: str,
+    decision_id: str,
+) -> Rewrite:
+    """Write attempt 1 in full, and leave what the attempt stage needs for the others.
+
+    ``path`` is below the provider's base URL, with the query. ``document`` of ``None``
+    leaves the body as it is.
+    """
+    first = targets[0]
+    set_headers = [
+        (":path", first.base_path + path),
+        (names.DECISION_ID, decision_id),
+        (names.PLAN, version),
+        (names.ENVOY_MAX_RETRIES, str(len(targets) - 1)),
+        (names.ENVOY_PER_TRY_TIMEOUT_MS, str(round(retry.attempt_timeout_s * 1000))),
+    ]
+    for number, target in enumerate(targets, 1):
+        set_headers.append((names.cluster_header(number), target.cluster))
+    body = None
+    if document is not None:
+        edited = edit(document, first.model_json, "prism")
+        body = edited.body
+        set_headers.append(("content-length", str(len(body))))
+        if len(targets) > 1:
+            span = f"{edited.model_start}-{edited.model_end}"
+            set_headers.append((names.MODEL_SPAN, span))
+    if len(targets) > 1:
+        set_headers.append((names.API_PATH, path))
+    remove: tuple[str, ...] = _CLIENT_KEYS
+    if first.authorization is None:
+        remove = (*_CLIENT_KEYS, "authorization")
+    else:
+        set_headers.append(("authorization", first.authorization))
+    labels = {
+        "decision_id": decision_id,
+        "task": decision.task.value,
+        "mode": decision.mode.value,
+    }
+    return Rewrite(tuple(set_headers), remove, body, labels, reroute=True)
+
+
+def rewrite_attempt(target: Target, *, path: str, body: bytes | None, span: str | None) -> Rewrite:
+    """Write a further attempt: the same request for another target.
+
+    ``body`` is attempt 1's; ``span`` says where its model name is (``MODEL_SPAN``).
+    """
+    set_headers = [(":path", target.base_path + path)]
+    if body is not None and span is not None:
+        start, _, end = span.partition("-")
+        body = b"".join((body[: int(start)], target.model_json, body[int(end) :]))
+        set_headers.append(("content-length", str(len(body))))
+    else:
+        body = None
+    remove: tuple[str, ...] = ()
+    if target.authorization is None:
+        remove = ("authorization",)
+    else:
+        set_headers.append(("authorization", target.authorization))
+    return Rewrite(tuple(set_headers), remove, body, {}, reroute=False)

@@ -1,0 +1,214 @@
+"""The route stage: one request from its headers and body to a rewrite or an answer.
+
+Events come in this order: ``on_headers``, then ``on_body`` unless the headers were all,
+then ``on_classified`` where ``Classify`` was asked for. An error found in the headers waits
+for the body: answered earlier, Envoy would have to close the client's connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prism.exchange import answers
+from prism.exchange.asks import Asks, asks_of
+from prism.exchange.caller import caller_of
+from prism.exchange.endpoints import Endpoint, Kind, endpoint_of
+from prism.exchange.errors import error
+from prism.exchange.rewriting import rewrite
+from prism.exchange.steps import Classify, Proceed, Reply, RequestHeaders, Step
+from prism.exchange.targets import Live, Target
+from prism.prompt.chat import Chat, Kwargs, kwargs_of, model_of, read_chat
+from prism.prompt.document import BadBody, Document, read
+from prism.routing.decide import Health, decide, needs_classification
+from prism.routing.decision import Decision
+from prism.routing.identify import Caller
+from prism.routing.signals import Classification, Signals
+
+_NO_KWARGS = Kwargs()
+_SERVED = (
+    "POST /v1/chat/completions, GET /v1/models, POST /v1/prism/route "
+    "and the other paths of the OpenAI API under /v1"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A decision with the inputs that it was made of, for the record."""
+
+    signals: Signals
+    classification: Classification | None
+    decision: Decision
+
+
+class RouteStage:
+    """One request at the route stage. ``routed`` is there once a decision was made for it."""
+
+    __slots__ = (
+        "_asks",
+        "_caller",
+        "_document",
+        "_endpoint",
+        "_health",
+        "_held",
+        "_id",
+        "_live",
+        "_method",
+        "_request",
+        "_signals",
+        "routed",
+    )
+
+    def __init__(self, live: Live, health: Health, decision_id: str) -> None:
+        self._live = live
+        self._health = health
+        self._id = decision_id
+        self._held: Reply | None = None
+        self._document: Document | None = None
+        self._caller: Caller
+        self._endpoint: Endpoint
+        self._request: RequestHeaders
+        self._signals: Signals
+        self._method = ""
+        self.routed: Routed | None = None
+
+    def on_headers(self, event: RequestHeaders) -> Step:
+        """Find out who asks for what."""
+        self._request = event
+        self._method = event.headers.get(":method", "")
+        self._endpoint = endpoint_of(self._method, event.headers.get(":path", ""))
+        step = self._look_at_headers()
+        if isinstance(step, Reply) and not event.complete:
+            self._held = step
+            return Proceed()
+        if event.complete and isinstance(step, Proceed):
+            return self.on_body(b"")
+        return step
+
+    def on_body(self, body: bytes) -> Step:
+        """Read the body and decide, or ask for a classification first."""
+        if self._held is not None:
+            return self._held
+        try:
+            return self._chat(body) if self._endpoint.kind is not Kind.OTHER else self._other(body)
+        except BadBody as bad:
+            return self._error(400, bad.code, bad.message, bad.param)
+
+    def on_classified(self, classification: Classification | None, degraded: str | None) -> Step:
+        """Decide with the classifier's answer, or with why there is none."""
+        decision = decide(
+            self._live.plan,
+            self._caller,
+            self._signals,
+            classification,
+            self._health,
+            degraded=degraded,
+            race_allowed=False,
+        )
+        self.routed = Routed(self._signals, classification, decision)
+        if self._endpoint.kind is Kind.DRY_RUN:
+            return answers.dry_run(decision, classification, self._live.version, self._id)
+        if decision.refusal is not None:
+            refusal = decision.refusal
+            return self._error(refusal.status, refusal.code, refusal.message)
+        targets = self._targets(decision)
+        if isinstance(targets, Reply):
+            return targets
+        return rewrite(
+            targets,
+            self._caller.table.retry,
+            path=self._endpoint.path,
+            document=self._document,
+            decision=decision,
+            version=self._live.version,
+            decision_id=self._id,
+        )
+
+    def _look_at_headers(self) -> Step:
+        headers, endpoint = self._request.headers, self._endpoint
+        if endpoint.kind is Kind.UNKNOWN:
+            what = f"{self._method[:20]} {endpoint.path[:100]}"
+            return self._error(404, "unknown_url", f"No such URL: {what}. Served are {_SERVED}.")
+        if not endpoint.allowed:
+            message = f"{self._method[:20]} is not allowed here. Served are {_SERVED}."
+            return self._error(405, "method_not_allowed", message)
+        caller = caller_of(self._live.plan, headers)
+        if not isinstance(caller, Caller):
+            return self._error(caller.status, caller.code, caller.message)
+        self._caller = caller
+        if endpoint.kind is Kind.MODELS:
+            return answers.models(self._live.plan, caller, self._id)
+        if endpoint.kind is Kind.MODEL:
+            return answers.model(self._live.plan, caller, endpoint.name, self._id)
+        encoding = headers.get("content-encoding", "identity")
+        if encoding != "identity" and endpoint.kind is not Kind.OTHER:
+            message = (
+                f"Bodies in content-encoding {encoding[:40]!r} can't be routed; send it plain."
+            )
+            return self._error(415, "unsupported_encoding", message)
+        return Proceed()
+
+    def _chat(self, body: bytes) -> Step:
+        document = self._document = read(body)
+        name = model_of(document)
+        if name is None:
+            message = "'model' is missing; send \"auto\" to have a model chosen."
+            raise BadBody("missing_model", message, "model")
+        asks = asks_of(self._request.headers, kwargs_of(document))
+        chat = read_chat(document)
+        self._signals = _signals(name, asks, chat)
+        if needs_classification(self._live.plan, self._caller, self._signals):
+            return Classify(chat.text, self._caller.table.classifier.deadline_ms)
+        return self.on_classified(None, None)
+
+    def _other(self, body: bytes) -> Step:
+        """Any other path goes to the provider of the model it names, in body or header."""
+        headers = self._request.headers
+        document = read(body) if _is_json(headers, body) else None
+        asks = asks_of(headers, _NO_KWARGS if document is None else kwargs_of(document))
+        name = None if document is None else model_of(document)
+        wanted = asks.pin or name
+        if wanted is None or wanted in self._caller.table.auto_names:
+            what = "names no model" if wanted is None else f"can't use model {wanted!r}"
+            message = (
+                f"{self._method} /v1{self._endpoint.path[:100]} {what}: only chat completions are "
+                "routed by task; name a model in the body's 'model' or in X-Prism-Model-Prefer."
+            )
+            raise BadBody("missing_model", message, "model")
+        self._document = document if name is not None else None
+        self._signals = Signals(
+            wanted, asks.pin, asks.mode, asks.limits, frozenset(), 0, None, False
+        )
+        return self.on_classified(None, None)
+
+    def _targets(self, decision: Decision) -> list[Target] | Reply:
+        """The decision's models that can be called; those whose key is missing can't."""
+        found = [self._live.targets[decision.table, name] for name in decision.models]
+        usable = [target for target in found if target.missing_key is None]
+        if usable:
+            return usable
+        lacking = ", ".join(f"{target.missing_key} ({target.provider})" for target in found)
+        message = f"The gateway has no key for any model that may answer; missing: {lacking}."
+        return self._error(503, "missing_credential", message)
+
+    def _error(self, status: int, code: str, message: str, param: str | None = None) -> Reply:
+        return error(status, code, message, decision_id=self._id, param=param)
+
+
+def _signals(name: str, asks: Asks, chat: Chat) -> Signals:
+    return Signals(
+        model=name,
+        pin=asks.pin,
+        mode=asks.mode,
+        limits=asks.limits,
+        needs=chat.needs,
+        input_tokens=chat.input_tokens,
+        max_output_tokens=chat.max_output_tokens,
+        stream=chat.stream,
+    )
+
+
+def _is_json(headers: Mapping[str, str], body: bytes) -> bool:
+    if headers.get("content-encoding", "identity") != "identity":
+        return False
+    return "json" in headers.get("content-type", "") or body[:1] == b"{"

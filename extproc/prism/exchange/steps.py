@@ -1,0 +1,58 @@
+"""What the stages take in (events) and what they ask for (steps)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHeaders:
+    """The request's headers, names in lower case, pseudo-headers included.
+
+    ``complete`` says that no body follows.
+    """
+
+    headers: Mapping[str, str]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """Go on; the next event decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classify:
+    """Ask the classifier about ``text`` and come back with its answer, at most
+    ``deadline_ms`` later."""
+
+    text: str
+    deadline_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Change the request and send it on.
+
+    ``body`` of ``None`` leaves the body. ``labels`` are what Envoy keeps with the request
+    for response headers and access log. ``reroute`` has Envoy choose the route anew.
+    """
+
+    set_headers: tuple[tuple[str, str], ...]
+    remove_headers: tuple[str, ...]
+    body: bytes | None
+    labels: Mapping[str, str]
+    reroute: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer the client at once; no provider is called."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+Step = Proceed | Classify | Rewrite | Reply

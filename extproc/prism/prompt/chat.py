@@ -1,0 +1,195 @@
+"""OpenAI Chat Completions: what of a request the decision and the classifier read.
+
+Only these members are looked at; everything else passes as it is. The source of the shapes
+is OpenAI's API reference, "Create chat completion".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from prism.prompt.document import BadBody, Document
+from prism.routing.catalog import Capability, Mode
+
+# A short last turn ("and in Rust?") says little without the turn before it.
+SHORT_TURN_CHARS = 40
+# OpenAI's price of a 1024x1024 image at high detail, and of the framing of each message.
+IMAGE_TOKENS = 765
+MESSAGE_TOKENS = 4
+# UTF-8 bytes in a token: about 4 for English, and 3 bytes a character, 0.75 tokens, for CJK.
+BYTES_PER_TOKEN = 4
+
+
+class Part(msgspec.Struct, gc=False):
+    """One part of a message's content; pictures and sounds are counted, never decoded."""
+
+    type: str = ""
+    text: str | None = None
+
+
+class Message(msgspec.Struct, gc=False):
+    """One message of the conversation."""
+
+    role: str
+    content: str | list[Part] | None = None
+
+
+class ResponseFormat(msgspec.Struct, gc=False):
+    """``response_format``; only its type counts."""
+
+    type: str = "text"
+
+
+class Kwargs(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """The ``prism`` object of a body: the twins of the request headers."""
+
+    mode: str | None = None
+    model_prefer: str | None = None
+    max_cost: float | None = None
+    min_quality: float | None = None
+    max_latency_ms: float | None = None
+
+
+_MESSAGES = msgspec.json.Decoder(list[Message])
+_MODEL = msgspec.json.Decoder(str)
+_FORMAT = msgspec.json.Decoder(ResponseFormat | None)
+_TOOLS = msgspec.json.Decoder(list[msgspec.Raw] | None)
+_STREAM = msgspec.json.Decoder(bool | None)
+_TOKENS = msgspec.json.Decoder(int | None)
+_KWARGS = msgspec.json.Decoder(Kwargs | None)
+_PICTURES = frozenset({"image_url", "image", "input_image"})
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A chat request as the rest of Prism sees it. ``input_tokens`` is an estimate."""
+
+    text: str
+    needs: frozenset[Capability]
+    input_tokens: int
+    max_output_tokens: int | None
+    stream: bool
+
+
+def model_of(document: Document) -> str | None:
+    """The value of ``model``; ``None`` where it is missing. Raises ``BadBody``."""
+    model: str | None = _member(document, "model", _MODEL)
+    if model is not None and not model:
+        raise BadBody("invalid_model", "'model' is empty.", "model")
+    return model
+
+
+def kwargs_of(document: Document) -> Kwargs:
+    """The body's ``prism`` object, empty where there is none. Raises ``BadBody``."""
+    kwargs: Kwargs | None = _member(document, "prism", _KWARGS)
+    return kwargs or Kwargs()
+
+
+def read_chat(document: Document) -> Chat:
+    """Read the members of a chat request that decide its route. Raises ``BadBody``."""
+    messages: list[Message] | None = _member(document, "messages", _MESSAGES)
+    if not messages:
+        what = "is empty" if messages is not None else "is missing"
+        raise BadBody("no_messages", f"'messages' {what}; send at least one message.", "messages")
+    pictures = _pictures(messages)
+    tools = _member(document, "tools", _TOOLS) or _member(document, "functions", _TOOLS)
+    form: ResponseFormat | None = _member(document, "response_format", _FORMAT)
+    needs = set()
+    if tools:
+        needs.add(Capability.TOOLS)
+    if pictures:
+        needs.add(Capability.VISION)
+    if form is not None and form.type == "json_schema":
+        needs.add(Capability.JSON_SCHEMA)
+    limit = _member(document, "max_completion_tokens", _TOKENS)
+    if limit is None:
+        limit = _member(document, "max_tokens", _TOKENS)
+    if limit is not None and limit < 1:
+        raise BadBody("invalid_max_tokens", "'max_tokens' must be at least 1.", "max_tokens")
+    return Chat(
+        text=classifier_text(messages),
+        needs=frozenset(needs),
+        input_tokens=_tokens(messages, tools) + pictures * IMAGE_TOKENS,
+        max_output_tokens=limit,
+        stream=bool(_member(document, "stream", _STREAM)),
+    )
+
+
+def read_messages(encoded: bytes) -> list[Message]:
+    """Decode the value of ``messages``; raises ``BadBody``."""
+    messages: list[Message] = _decode(encoded, "messages", _MESSAGES)
+    return messages
+
+
+def classifier_text(messages: list[Message]) -> str:
+    """What the classifier sees: the last user turn, after the one before it when it is short.
+
+    System prompts, answers and tool results are not shown to it: they say what the app is,
+    not what this turn asks. Without a user turn, the last message with text counts.
+    """
+    users = [message for message in messages if message.role == "user"]
+    turns = [text for message in users[-2:] if (text := text_of(message))]
+    if not turns:
+        return next((text for message in reversed(messages) if (text := text_of(message))), "")
+    last = turns[-1]
+    if len(last) < SHORT_TURN_CHARS and len(turns) > 1:
+        return f"{turns[0]}\n{last}"
+    return last
+
+
+def text_of(message: Message) -> str:
+    """A message's text; several text parts are joined by line ends."""
+    content = message.content
+    if isinstance(content, str):
+        return content
+    if not content:
+        return ""
+    return "\n".join(part.text for part in content if part.text)
+
+
+def mode_named(name: str) -> Mode | None:
+    """The mode of that name in any case, or ``None``."""
+    try:
+        return Mode(name.strip().lower())
+    except ValueError:
+        return None
+
+
+def _pictures(messages: list[Message]) -> int:
+    return sum(
+        part.type in _PICTURES
+        for message in messages
+        if isinstance(message.content, list)
+        for part in message.content
+    )
+
+
+def _tokens(messages: list[Message], tools: list[msgspec.Raw] | None) -> int:
+    """Estimate the input tokens: UTF-8 length by ``BYTES_PER_TOKEN``, framing, tool schemas."""
+    size = sum(len(bytes(tool)) for tool in tools) if tools else 0
+    for message in messages:
+        text = text_of(message)
+        size += len(text) if text.isascii() else len(text.encode())
+    return size // BYTES_PER_TOKEN + MESSAGE_TOKENS * len(messages)
+
+
+def _member(document: Document, name: str, decoder: msgspec.json.Decoder[Any]) -> Any:
+    encoded = document.value(name)
+    return None if encoded is None else _decode(encoded, name, decoder)
+
+
+def _decode(encoded: bytes, name: str, decoder: msgspec.json.Decoder[Any]) -> Any:
+    try:
+        return decoder.decode(encoded)
+    except msgspec.ValidationError as error:
+        # msgspec writes "Expected `str`, got `int` - at `$[0].role`".
+        what, _, where = str(error).partition(" - at ")
+        place = name + where.strip("`").removeprefix("$")
+        raise BadBody("invalid_type", f"{place}: {what}.", name) from None
+    except RecursionError:
+        raise BadBody("too_deep", f"{name!r} is nested too deeply.", name) from None
+    except msgspec.DecodeError as error:
+        raise BadBody("invalid_json", f"{name!r} is not valid JSON: {error}.", name) from None

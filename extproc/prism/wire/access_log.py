@@ -1,0 +1,83 @@
+"""Access log entries to outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
+from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage, StreamAccessLogsResponse
+
+from prism.envoy.names import METADATA, USAGE
+from prism.exchange import headers
+from prism.routing.record import Outcome
+
+SERVICE = "envoy.service.accesslog.v3.AccessLogService"
+METHOD = "StreamAccessLogs"
+
+decode = StreamAccessLogsMessage.FromString
+"""bytes → StreamAccessLogsMessage."""
+DONE: bytes = StreamAccessLogsResponse().SerializeToString()
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A client's request that is over. ``decision_id`` is ``None`` where Prism had no say."""
+
+    decision_id: str | None
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """An attempt that a provider failed: its cluster and the status that stands for it."""
+
+    cluster: str
+    status: int
+
+
+def finished(message: StreamAccessLogsMessage) -> Iterator[Finished]:
+    """The outcomes in a message of the gateway's log."""
+    for entry in message.http_logs.log_entry:
+        metadata = entry.common_properties.metadata.filter_metadata
+        labels = metadata[METADATA].fields if METADATA in metadata else {}
+        decision_id = labels["decision_id"].string_value if "decision_id" in labels else None
+        yield Finished(decision_id, _outcome(entry))
+
+
+def failed_attempts(message: StreamAccessLogsMessage) -> Iterator[FailedAttempt]:
+    """The failures in a message of the attempts' log. An attempt that lost a race, or whose
+    client went away, is no failure of its provider."""
+    for entry in message.http_logs.log_entry:
+        common = entry.common_properties
+        if (
+            common.response_flags.downstream_connection_termination
+            and not entry.response.response_code.value
+        ):
+            continue
+        if common.upstream_cluster:
+            yield FailedAttempt(common.upstream_cluster, entry.response.response_code.value)
+
+
+def _outcome(entry: HTTPAccessLogEntry) -> Outcome:
+    common, response = entry.common_properties, entry.response
+    metadata = common.metadata.filter_metadata
+    usage = metadata[USAGE].fields if USAGE in metadata else {}
+
+    def tokens(key: str) -> int | None:
+        return int(usage[key].number_value) if key in usage else None
+
+    answered = response.response_headers
+    first = common.time_to_first_downstream_tx_byte
+    total = common.duration
+    return Outcome(
+        status=response.response_code.value or None,
+        provider=answered.get(headers.PROVIDER),
+        model=answered.get(headers.MODEL),
+        attempts=common.upstream_request_attempt_count or None,
+        input_tokens=tokens("input"),
+        output_tokens=tokens("output"),
+        cached_input_tokens=tokens("cached"),
+        first_byte_ms=first.seconds * 1000 + first.nanos / 1e6 if first.ByteSize() else None,
+        total_ms=total.seconds * 1000 + total.nanos / 1e6,
+    )

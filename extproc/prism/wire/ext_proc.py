@@ -1,0 +1,106 @@
+"""ext_proc messages to events, steps to ext_proc messages.
+
+On the hot path: messages are the C-backed ``_pb2`` classes, and the answer that most
+messages get ("go on") is encoded once.
+"""
+
+from __future__ import annotations
+
+from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
+from envoy.service.ext_proc.v3.external_processor_pb2 import (
+    BodyMutation,
+    BodyResponse,
+    CommonResponse,
+    HeaderMutation,
+    HeadersResponse,
+    ImmediateResponse,
+    ProcessingRequest,
+    ProcessingResponse,
+)
+from envoy.type.v3.http_status_pb2 import HttpStatus
+
+from prism.envoy.names import METADATA
+from prism.exchange.steps import Reply, RequestHeaders, Rewrite
+
+SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
+METHOD = "Process"
+
+_OVERWRITE = HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+
+decode = ProcessingRequest.FromString
+"""bytes → ProcessingRequest."""
+
+PROCEED_HEADERS: bytes = ProcessingResponse(request_headers=HeadersResponse()).SerializeToString()
+PROCEED_BODY: bytes = ProcessingResponse(request_body=BodyResponse()).SerializeToString()
+
+
+def headers_event(message: ProcessingRequest) -> RequestHeaders:
+    """The headers of a request; a name that comes twice is joined by commas (RFC 9110, 5.3)."""
+    http = message.request_headers
+    found: dict[str, str] = {}
+    for header in http.headers.headers:
+        value = (header.raw_value or header.value.encode()).decode("utf-8", "replace")
+        name = header.key
+        found[name] = f"{found[name]},{value}" if name in found else value
+    return RequestHeaders(found, http.end_of_stream)
+
+
+def rewrite_message(step: Rewrite, *, on_body: bool) -> bytes:
+    """A rewrite, as the answer to the body message or to the headers message."""
+    mutation = HeaderMutation(
+        set_headers=[
+            HeaderValueOption(
+                header=HeaderValue(key=name, raw_value=value.encode()), append_action=_OVERWRITE
+            )
+            for name, value in step.set_headers
+        ],
+        remove_headers=step.remove_headers,
+    )
+    common = CommonResponse(header_mutation=mutation, clear_route_cache=step.reroute)
+    if step.body is not None:
+        common.body_mutation.CopyFrom(BodyMutation(body=step.body))
+    response = ProcessingResponse()
+    if on_body:
+        response.request_body.response.CopyFrom(common)
+    else:
+        response.request_headers.response.CopyFrom(common)
+    if step.labels:
+        fields = response.dynamic_metadata.fields[METADATA].struct_value.fields
+        for name, value in step.labels.items():
+            fields[name].string_value = value
+    encoded: bytes = response.SerializeToString()
+    return encoded
+
+
+def reply_message(step: Reply) -> bytes:
+    """An answer to the client."""
+    headers = HeaderMutation(
+        set_headers=[
+            HeaderValueOption(
+                header=HeaderValue(key=name, raw_value=value.encode()), append_action=_OVERWRITE
+            )
+            for name, value in step.headers
+        ]
+    )
+    response = ProcessingResponse(
+        immediate_response=ImmediateResponse(
+            status=HttpStatus(code=step.status),
+            headers=headers,
+            body=step.body,
+            details="prism",
+        )
+    )
+    encoded: bytes = response.SerializeToString()
+    return encoded
+
+
+__all__ = [
+    "METHOD",
+    "PROCEED_BODY",
+    "PROCEED_HEADERS",
+    "SERVICE",
+    "decode",
+    "headers_event",
+    "reply_message",
+    "rewrite_message",
+]
