@@ -2,7 +2,7 @@
 
 Layers, each importing only from those to its right (import-linter holds it)::
 
-    cli > serve > envoy > wire > exchange > prompt > routing
+    cli > serve > wire > envoy > exchange > prompt > routing
 
 ``resources`` turns YAML documents into ``routing`` values; ``providers`` holds the
 simulated providers of the demo and the tests.

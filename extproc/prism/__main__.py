@@ -1,0 +1,5 @@
+"""``python -m prism`` is ``prism``."""
+
+from prism.cli import main
+
+main(prog_name="prism")

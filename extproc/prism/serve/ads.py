@@ -1,0 +1,178 @@
+"""ADS: gives each connected Envoy its clusters, routes and secret, and waits for its word.
+
+The delta variant, so that one change among thousands of clusters is one small message
+(https://www.envoyproxy.io/docs/envoy/v1.40.0/api-docs/xds_protocol#incremental-xds).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import grpc
+
+from prism.wire import xds
+from prism.wire.xds import Encoded
+
+log = logging.getLogger(__name__)
+
+ACK_TIMEOUT_S = 10.0
+_EOF = grpc.aio.EOF
+# Clusters before the routes that name them.
+_ORDER = (xds.SECRET, xds.CLUSTER, xds.ROUTES)
+
+Resources = Mapping[str, Mapping[str, Encoded]]
+"""Type URL → name → resource."""
+
+
+class Refused(Exception):
+    """Envoy refused a configuration (NACK); the message is its own."""
+
+
+class Ads:
+    """The ADS service. ``publish`` brings every connected Envoy to a set of resources."""
+
+    def __init__(self) -> None:
+        self._wanted: dict[str, dict[str, Encoded]] = {url: {} for url in _ORDER}
+        self._ready = False
+        self._streams: set[_Stream] = set()
+        self.acknowledged = asyncio.Event()
+        """Set while some connected Envoy has acknowledged routes: it can serve."""
+
+    @property
+    def connected(self) -> int:
+        """How many Envoys are connected."""
+        return len(self._streams)
+
+    async def publish(self, resources: Resources) -> None:
+        """Send what differs and wait until every Envoy has acknowledged; raises ``Refused``.
+
+        Types that ``resources`` does not name stay as they are. An Envoy that goes away
+        meanwhile is no obstacle: it gets everything when it comes back.
+        """
+        self._ready = True
+        before = dict(self._wanted)
+        for url, items in resources.items():
+            self._wanted[url] = dict(items)
+        waits = [
+            wait
+            for stream in list(self._streams)
+            for url in _ORDER
+            if (wait := await stream.bring(url, self._wanted[url])) is not None
+        ]
+        if not waits:
+            return
+        done, late = await asyncio.wait(waits, timeout=ACK_TIMEOUT_S)
+        refused = [error for wait in done if (error := wait.result()) is not None]
+        if late:
+            refused.append(f"no answer from Envoy within {ACK_TIMEOUT_S:g} s")
+        if refused:
+            self._wanted = before
+            for stream in list(self._streams):
+                for url in _ORDER:
+                    await stream.bring(url, self._wanted[url])
+            raise Refused("; ".join(dict.fromkeys(refused)))
+
+    async def stream(self, _: object, context: Any) -> None:
+        """One connected Envoy."""
+        stream = _Stream(context)
+        self._streams.add(stream)
+        try:
+            while (message := await context.read()) is not _EOF:
+                if stream.take(message) and self._ready:
+                    await stream.bring(message.type_url, self._wanted.get(message.type_url, {}))
+                if stream.has_acknowledged(xds.ROUTES):
+                    self.acknowledged.set()
+        finally:
+            self._streams.discard(stream)
+            stream.gone()
+            if not any(other.has_acknowledged(xds.ROUTES) for other in self._streams):
+                self.acknowledged.clear()
+
+
+class _Stream:
+    """What one Envoy has subscribed to, has been sent and has acknowledged."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self._subscribed: dict[str, set[str] | None] = {}
+        self._sent: dict[str, dict[str, str]] = {}
+        self._waits: dict[str, tuple[str, asyncio.Future[str | None]]] = {}
+        self._acknowledged: set[str] = set()
+        self._nonce = 0
+
+    def take(self, message: Any) -> bool:
+        """Take a request; whether it asks for something (rather than answers)."""
+        url = message.type_url
+        if message.response_nonce:
+            self._answered(message)
+        first = url not in self._subscribed
+        if first:
+            # What Envoy still has from a stream before this one need not be sent again.
+            self._sent[url] = dict(message.initial_resource_versions)
+        names = {name for name in message.resource_names_subscribe if name != "*"}
+        if first and not names:
+            self._subscribed[url] = None  # a wildcard: everything
+            return True
+        wanted = self._subscribed.setdefault(url, set())
+        if wanted is None:
+            return False
+        wanted |= names
+        gone = set(message.resource_names_unsubscribe)
+        wanted -= gone
+        for name in gone | names:
+            self._sent[url].pop(name, None)
+        return bool(names)
+
+    def _answered(self, message: Any) -> None:
+        _, wait = self._waits.pop(message.response_nonce, ("", None))
+        detail = message.error_detail.message if message.HasField("error_detail") else None
+        if detail is None:
+            self._acknowledged.add(message.type_url)
+        else:
+            log.error("Envoy refused a configuration: %s", detail)
+            # It keeps what it had, so what it was sent no longer tells what it has.
+            self._sent[message.type_url] = {}
+        if wait is not None and not wait.done():
+            wait.set_result(detail)
+
+    async def bring(
+        self, url: str, wanted: Mapping[str, Encoded]
+    ) -> asyncio.Future[str | None] | None:
+        """Send what is new, changed or gone; the future is done with Envoy's answer.
+
+        ``None`` where nothing had to be sent.
+        """
+        if url not in self._subscribed:
+            return None
+        names = self._subscribed[url]
+        visible = {n: item for n, item in wanted.items() if names is None or n in names}
+        sent = self._sent[url]
+        changed = [item for n, item in visible.items() if sent.get(n) != item.version]
+        removed = [n for n in sent if n not in visible]
+        if not changed and not removed and url in self._acknowledged:
+            return None
+        self._nonce += 1
+        nonce = str(self._nonce)
+        wait: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._waits[nonce] = (url, wait)
+        self._sent[url] = {n: item.version for n, item in visible.items()}
+        await self._context.write(xds.update(url, nonce, changed, removed))
+        return wait
+
+    def has_acknowledged(self, url: str) -> bool:
+        """Whether Envoy has taken some configuration of this type."""
+        return url in self._acknowledged
+
+    def gone(self) -> None:
+        """The stream is over: nobody need wait for it."""
+        for _, wait in self._waits.values():
+            if not wait.done():
+                wait.set_result(None)
+
+
+def by_name(items: Iterable[Encoded]) -> dict[str, Encoded]:
+    """Resources by their names."""
+    return {item.name: item for item in items}

@@ -1,0 +1,99 @@
+"""The classifier beside the event loop: one thread, batches, and a deadline for each prompt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Sequence
+from queue import SimpleQueue
+from typing import Protocol
+
+from prism.routing.signals import Classification
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 16
+"""Prompts of one run of the model: more would let the first wait for the last."""
+MAX_WAITING = 512
+"""Prompts that wait; past it the next are decided without a classification at once."""
+
+Answer = tuple[Classification | None, str | None]
+"""The classification, or why there is none."""
+
+
+class BatchClassifier(Protocol):
+    """What is needed of a classifier; ``prism.classify.Classifier`` is one."""
+
+    def classify_batch(self, texts: Sequence[str]) -> list[Classification]:
+        """Classify texts, in order."""
+
+
+class Classifying:
+    """Ask with ``classify``; end with ``close``. Must be made where the event loop runs."""
+
+    def __init__(self, classifier: BatchClassifier) -> None:
+        self._classifier = classifier
+        self._loop = asyncio.get_running_loop()
+        self._queue: SimpleQueue[tuple[str, asyncio.Future[Answer]] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="classifier", daemon=True)
+        self._thread.start()
+
+    async def classify(self, text: str, deadline_ms: float) -> Answer:
+        """The answer, or after ``deadline_ms`` the reason why there is none."""
+        if self._queue.qsize() >= MAX_WAITING:
+            return None, "the classifier is overloaded"
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        timer = self._loop.call_later(deadline_ms / 1000, _expire, future, deadline_ms)
+        self._queue.put((text, future))
+        try:
+            return await future
+        finally:
+            timer.cancel()
+
+    def close(self) -> None:
+        """End the thread after what it is doing now."""
+        self._queue.put(None)
+        self._thread.join(timeout=5)
+
+    def _work(self) -> None:
+        while True:
+            item = self._queue.get()
+            batch = []
+            while item is not None:
+                # Whoever gave up waiting needs no answer any more.
+                if not item[1].done():
+                    batch.append(item)
+                if len(batch) == MAX_BATCH or self._queue.empty():
+                    break
+                item = self._queue.get()
+            if batch:
+                self._answer(batch)
+            if item is None:
+                return
+
+    def _answer(self, batch: list[tuple[str, asyncio.Future[Answer]]]) -> None:
+        answers: list[Answer]
+        try:
+            found = self._classifier.classify_batch([text for text, _ in batch])
+            answers = [(classification, None) for classification in found]
+        except Exception as error:  # a decision must be made whatever the model does
+            # The message could hold the prompt: the type is enough.
+            log.error("the classifier failed: %s", type(error).__name__)
+            answers = [(None, "the classifier failed")] * len(batch)
+        futures = [future for _, future in batch]
+        try:
+            self._loop.call_soon_threadsafe(_deliver, futures, answers)
+        except RuntimeError:
+            log.debug("answers came after the event loop had closed")
+
+
+def _deliver(futures: Sequence[asyncio.Future[Answer]], answers: Sequence[Answer]) -> None:
+    for future, answer in zip(futures, answers, strict=True):
+        if not future.done():
+            future.set_result(answer)
+
+
+def _expire(future: asyncio.Future[Answer], deadline_ms: float) -> None:
+    if not future.done():
+        future.set_result((None, f"deadline of {deadline_ms:g} ms passed"))
