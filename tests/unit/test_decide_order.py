@@ -203,6 +203,11 @@ CHOSEN = [
         {"mode": SPORT},
     ),
     Row(
+        "policy-limit-leaves-the-order",
+        ("medium", "large"),
+        policy(limits=Limits(max_cost=0.04)),
+    ),
+    Row(
         "policy-limit-beats-a-laxer-request's",
         ("medium", "small"),
         policy(limits=Limits(max_cost=0.01)),

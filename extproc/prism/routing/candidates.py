@@ -93,8 +93,9 @@ def _from_cell(case: Case, trace: list[Reason]) -> Sequence[Model] | Refusal:
             rest = _rest(case, cell, trace, "no model of the cell keeps the limits")
             models, dropped = _within(case, limits, rest)
             trace += dropped
+        # A policy's limits are guard rails; only the request's own say what it prefers.
         models, reason = preferred(
-            limits, models, case.task, case.signals.input_tokens, case.output_tokens
+            case.signals.limits, models, case.task, case.signals.input_tokens, case.output_tokens
         )
         if reason is not None and models:
             trace.append(reason)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from prism.routing.catalog import (
     MODES,
+    Api,
     Capability,
     Catalog,
     Mode,
@@ -123,7 +124,9 @@ def _first(pairs: Iterable[tuple[str, Policy]]) -> dict[str, Policy]:
 
 
 def _scope(table: Table, policy: Policy | None) -> Scope:
-    ruled_out = {} if policy is None else _ruled_out(table, policy)
+    ruled_out = _unspoken(table)
+    if policy is not None:
+        ruled_out |= _ruled_out(table, policy)
     models = {name: model for name, model in table.models.items() if name not in ruled_out}
     if policy is None:
         reason = f"no policy applies; table {table.name}"
@@ -140,6 +143,19 @@ def _scope(table: Table, policy: Policy | None) -> Scope:
         forced={} if policy is None else _forced(table, policy),
         reason=Reason(Step.PROJECT, reason),
     )
+
+
+def _unspoken(table: Table) -> dict[str, Reason]:
+    """Models whose provider speaks an API that requests can't be translated to."""
+    return {
+        name: Reason(
+            Step.ELIGIBLE,
+            f"its provider speaks {api}'s API, to which requests are not translated",
+            name,
+        )
+        for name, model in table.models.items()
+        if (api := table.providers[model.provider].api) is not Api.OPENAI
+    }
 
 
 def _ruled_out(table: Table, policy: Policy) -> dict[str, Reason]:
