@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from prism.resources import check, read_document
 
 DATA = Path(__file__).parents[1] / "data/resources/valid"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from prism.resources import (
     Resource,
     compile_resources,
@@ -80,7 +81,7 @@ def test_a_table_with_every_field() -> None:
     assert result.auto_names == {"auto", "prism/auto"}
     openai, anthropic = result.providers["openai"], result.providers["anthropic"]
     assert openai.credentials[0] == Credential("OPENAI_API_KEY", 3)
-    assert (anthropic.api, anthropic.region, anthropic.credentials) == (Api.ANTHROPIC, "no", ())
+    assert (anthropic.api, anthropic.region, anthropic.credentials) == (Api.OPENAI, "no", ())
     mini, claude = result.models["openai/gpt-5-mini@2025"], result.models["claude"]
     assert mini.price == Price(0.25, 2.0, 0.025)
     assert claude.price == Price(3.0, 15.0, 3.0)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import pytest
 import yaml
+
 from prism.resources import Resource, Severity, check, read_document, read_folder, read_text
 from prism.resources.problem import Problem, format_path
 

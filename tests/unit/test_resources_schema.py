@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft4Validator
+
 from prism.resources import KINDS
 from prism.resources.explain import PATTERNS
 from prism.resources.reference import page

@@ -97,7 +97,8 @@ def _check(paths: Sequence[Path]) -> _Report:
         problems += compile_resources(resources, broken)[1]
     elif policies:
         problems.append(_alone())
-    problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
+    # What is about no file comes last, next to the summary.
+    problems.sort(key=lambda p: (not p.file, p.file, p.line, p.column))
     return _Report(tables, policies, problems)
 
 

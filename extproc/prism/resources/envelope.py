@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from prism.resources.problem import Finding, did_you_mean, listing, show, warning
+from prism.resources.explain import MOST_UNKNOWN
+from prism.resources.problem import Finding, Path, did_you_mean, listing, show, warning
 from prism.resources.schema import API_VERSION, GROUP, KINDS
 
 DEFAULT_NAMESPACE = "default"
@@ -70,11 +71,7 @@ def check_envelope(document: Mapping[str, Any]) -> list[Finding]:
         findings.append(Finding(("metadata", "name"), "is missing: the name of the resource"))
     else:
         findings.append(Finding(("metadata",), "must be a mapping with a name in it"))
-    for name in document:
-        if name not in _TOP_LEVEL:
-            hint = did_you_mean(name, (n for n in _TOP_LEVEL if n not in document))
-            hint = hint or f"; the fields here are {listing(_TOP_LEVEL)}"
-            findings.append(Finding((name,), f"unknown field {show(name)}{hint}", at_key=True))
+    findings += _unknown(document, _TOP_LEVEL, ())
     if document.get("spec") is None:
         findings.append(Finding(("spec",), "is missing: what the resource says goes here"))
     elif not isinstance(document["spec"], dict):
@@ -99,13 +96,17 @@ def _version_and_kind(document: Mapping[str, Any]) -> list[Finding]:
     return findings
 
 
+def _unknown(given: Mapping[str, Any], known: tuple[str, ...], path: Path) -> Iterator[Finding]:
+    unknown = [name for name in given if name not in known]
+    for name in unknown[:MOST_UNKNOWN]:
+        hint = did_you_mean(name, known) or f"; the fields here are {listing(known, 5)}"
+        yield Finding((*path, name), f"unknown field {show(name)}{hint}", at_key=True)
+    if len(unknown) > MOST_UNKNOWN:
+        yield Finding(path, f"has {len(unknown) - MOST_UNKNOWN} more unknown fields")
+
+
 def _metadata(metadata: Mapping[str, Any]) -> list[Finding]:
-    findings = []
-    for field in metadata:
-        if field not in _METADATA:
-            hint = did_you_mean(field, (n for n in _METADATA if n not in metadata))
-            message = f"unknown field {show(field)}{hint}"
-            findings.append(Finding(("metadata", field), message, at_key=True))
+    findings = list(_unknown(metadata, _METADATA, ("metadata",)))
     if metadata.get("name") is None:
         findings.append(Finding(("metadata", "name"), "is missing: the name of the resource"))
     for field, limit in (("name", 253), ("namespace", 63)):

@@ -41,6 +41,10 @@ _TYPES = {
 }
 
 
+MOST_UNKNOWN = 50
+"""Unknown fields of one mapping that are named one by one: more are no slip of the pen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """A value that breaks one keyword of its schema ``node``; ``limit`` is that keyword's."""
@@ -155,15 +159,16 @@ def _required(wrong: Violation) -> Iterator[Finding]:
 
 def _unknown(wrong: Violation) -> Iterator[Finding]:
     known = wrong.node["properties"]
-    for name in wrong.value:
-        if name in known:
-            continue
+    unknown = [name for name in wrong.value if name not in known]
+    for name in unknown[:MOST_UNKNOWN]:
         advice = did_you_mean(name, known)
         if not advice and (homes := sorted(set(_homes(name, schema(wrong.kind), "spec")))):
             advice = f"; a field of this name belongs in {listing(homes, 3)}"
         if not advice:
             advice = f"; the fields here are {listing(sorted(known))}"
         yield Finding((*wrong.path, name), f"unknown field {show(name)}{advice}", at_key=True)
+    if len(unknown) > MOST_UNKNOWN:
+        yield Finding(wrong.path, f"has {len(unknown) - MOST_UNKNOWN} more unknown fields")
 
 
 def _homes(name: str, node: Mapping[str, Any], path: str) -> Iterator[str]:

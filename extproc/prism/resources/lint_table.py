@@ -9,7 +9,7 @@ from prism.resources.durations import seconds
 from prism.resources.loose import Spec, entries, mapping, names, number, text, texts
 from prism.resources.problem import Finding, Path, did_you_mean, format_path, show, warning
 from prism.resources.secrecy import looks_like_secret
-from prism.routing.catalog import MODES, TASKS
+from prism.routing.catalog import MODES, TASKS, Api
 
 # Headers that Envoy or Prism set, or that carry something else than a project.
 _TAKEN_HEADERS = frozenset({"authorization", "host", "content-type", "content-length", "cookie"})
@@ -36,6 +36,12 @@ def _providers(spec: Spec) -> Iterator[Finding]:
         name = text(provider, "name")
         if sure and name and name not in used:
             yield warning(path, f"no model has the provider {show(name)}; add one or remove it")
+        if provider.get("api") == Api.ANTHROPIC:
+            message = (
+                "requests are not translated to this API yet, so no model of this provider is "
+                "ever chosen; use the provider's OpenAI-compatible endpoint with api: OpenAI"
+            )
+            yield warning((*path, "api"), message)
         if message := _bad_url(text(provider, "baseURL")):
             yield Finding((*path, "baseURL"), message)
         for number_, credential in entries(provider, "credentials"):

@@ -7,6 +7,9 @@ from typing import Any
 
 Spec = Mapping[str, Any]
 
+# The schemas allow 256 entries at most; a longer list is refused, whatever is in the rest.
+_MOST = 256
+
 
 def mapping(value: Spec, name: str) -> Spec:
     """The mapping in a field, or an empty one."""
@@ -17,7 +20,7 @@ def mapping(value: Spec, name: str) -> Spec:
 def entries(value: Spec, name: str) -> Iterator[tuple[int, Spec]]:
     """Index and content of each mapping in a list field."""
     found = value.get(name)
-    for index, item in enumerate(found if isinstance(found, list) else ()):
+    for index, item in enumerate(found[:_MOST] if isinstance(found, list) else ()):
         if isinstance(item, dict):
             yield index, item
 
@@ -25,7 +28,7 @@ def entries(value: Spec, name: str) -> Iterator[tuple[int, Spec]]:
 def texts(value: Spec, name: str) -> Iterator[tuple[int, str]]:
     """Index and content of each text in a list field."""
     found = value.get(name)
-    for index, item in enumerate(found if isinstance(found, list) else ()):
+    for index, item in enumerate(found[:_MOST] if isinstance(found, list) else ()):
         if isinstance(item, str):
             yield index, item
 

@@ -66,7 +66,7 @@ def read_text(text: str | bytes, file: str) -> tuple[list[Resource], list[Proble
     resources: list[Resource] = []
     for document in built:
         resource, found = _read(document)
-        problems = [*found, *problems]
+        problems += found
         if resource is not None:
             resources.append(resource)
     return resources, sorted(problems, key=lambda problem: (problem.line, problem.column))

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 Path = tuple[str | int, ...]
+
+# A longer name has no near neighbour that would help.
+_LONGEST_WORD = 128
 
 
 class Severity(StrEnum):
@@ -107,10 +112,19 @@ def show(value: object, limit: int = 60) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``; did you mean "x"?`` for the known word nearest to ``word``, or nothing."""
+    if len(word) > _LONGEST_WORD:
+        return ""
     by_folded = {name.casefold(): name for name in known}
-    # difflib is quadratic: a word of many kilobytes has no near neighbour anyway.
-    near = difflib.get_close_matches(word.casefold()[:200], by_folded, n=1, cutoff=0.55)
+    folded, pairs = word.casefold(), _pairs(word.casefold())
+    # difflib is slow: it only looks at the few words that share most pairs of letters.
+    likely = heapq.nlargest(3, by_folded, key=lambda name: len(pairs & _pairs(name)))
+    near = difflib.get_close_matches(folded, likely, n=1, cutoff=0.55)
     return f"; did you mean {show(by_folded[near[0]])}?" if near else ""
+
+
+@lru_cache(4096)
+def _pairs(word: str) -> frozenset[str]:
+    return frozenset(word[i : i + 2] for i in range(len(word)))
 
 
 def listing(names: Iterable[str], limit: int = 12) -> str:

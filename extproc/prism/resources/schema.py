@@ -118,11 +118,20 @@ def _pattern(_: Validator, pattern: str, value: Any, __: Any) -> Iterator[Valida
         yield ValidationError("does not match")
 
 
+def _items(
+    validator: Validator, items: Any, value: Any, node: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    """Entries of a list that is too long are not looked at one by one."""
+    if isinstance(value, list) and len(value) <= node["maxItems"]:
+        for index, item in enumerate(value):
+            yield from validator.descend(item, items, path=index)  # type: ignore[attr-defined]
+
+
 def _list_type(
     validator: Validator, kind: str, value: Any, node: Mapping[str, Any]
 ) -> Iterator[ValidationError]:
     """Sets hold nothing twice, maps no key twice; the message is the first one's index."""
-    if kind == "atomic" or not isinstance(value, list):
+    if kind == "atomic" or not isinstance(value, list) or len(value) > node["maxItems"]:
         return
     keys = node.get("x-kubernetes-list-map-keys", ())
     seen: dict[tuple[Any, ...], int] = {}
@@ -145,6 +154,6 @@ _TYPES = Draft4Validator.TYPE_CHECKER.redefine_many(
 )
 _STRICT: Any = validators.extend(  # type: ignore[no-untyped-call]
     Draft4Validator,
-    {"pattern": _pattern, "x-kubernetes-list-type": _list_type},
+    {"items": _items, "pattern": _pattern, "x-kubernetes-list-type": _list_type},
     type_checker=_TYPES,
 )
