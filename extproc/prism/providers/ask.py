@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 IMAGE_TOKENS = 85
 """What an image counts as: what OpenAI charges for one in low detail."""
+
+TokenBound = Annotated[int, msgspec.Meta(ge=1)]
 
 
 @dataclass(eq=False)

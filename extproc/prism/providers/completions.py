@@ -9,7 +9,7 @@ import msgspec
 
 from prism.providers import frame
 from prism.providers.answer import FINGERPRINT, Answer, Frame, Reply, answer_to
-from prism.providers.ask import Ask
+from prism.providers.ask import Ask, TokenBound
 from prism.providers.document import read
 from prism.providers.spec import ProviderSpec
 
@@ -23,7 +23,7 @@ class _Request(msgspec.Struct):
     prompt: str | list[Any] | None = None
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
-    max_tokens: int | None = None
+    max_tokens: TokenBound | None = None
 
 
 _decoder = msgspec.json.Decoder(_Request)

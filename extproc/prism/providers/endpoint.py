@@ -48,19 +48,20 @@ class Place:
 def place_of(host: str, target: str, specs: Mapping[str, ProviderSpec]) -> Place:
     """The place that a Host header and a request target name.
 
-    The provider is the host's first label (``openai.localhost``) or else the path's first
+    The provider is the host's first label (``openai.localhost/v1/…``) or else the path's first
     segment (``/openai/v1/…``).
     """
     path = target.partition("?")[0]
-    name = host.partition(":")[0].lower().removesuffix(_DOMAIN)
-    spec = specs.get(name) if _DOMAIN in host.lower() else None
-    rest = path
-    if spec is None:
-        name, slash, rest = path.removeprefix("/").partition("/")
-        rest = slash + rest
-        spec = specs.get(name)
-    if spec is None:
-        return Place(name, None, path, None)
+    label, dot, _ = host.partition(":")[0].lower().partition(_DOMAIN)
+    if dot and (spec := specs.get(label)) is not None:
+        below = _below(path, spec)
+        if below is not None:
+            return Place(label, spec, path, below)
+    name, slash, rest = path.removeprefix("/").partition("/")
+    spec = specs.get(name)
+    return Place(name, spec, path, None if spec is None else _below(slash + rest, spec))
+
+
+def _below(path: str, spec: ProviderSpec) -> str | None:
     base = spec.base_path.rstrip("/")
-    below = rest[len(base) :] if rest.startswith(base + "/") else None
-    return Place(name, spec, path, below)
+    return path[len(base) :] if path.startswith(base + "/") else None

@@ -9,7 +9,7 @@ import msgspec
 
 from prism.providers import frame
 from prism.providers.answer import Answer, Frame, Reply, answer_to
-from prism.providers.ask import Ask, Refusal, Tool, called_tool, text_of
+from prism.providers.ask import Ask, Refusal, TokenBound, Tool, called_tool, text_of
 from prism.providers.document import read
 from prism.providers.spec import ProviderSpec
 
@@ -23,7 +23,7 @@ class _Message(msgspec.Struct):
 
 class _Request(msgspec.Struct):
     model: str
-    max_tokens: int
+    max_tokens: TokenBound
     messages: list[_Message]
     system: str | list[Any] | None = None
     stream: bool | None = None

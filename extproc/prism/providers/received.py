@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 KEPT = 1000
 """How many requests are remembered, the latest ones."""
+_KEPT_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -43,7 +44,8 @@ class Journal:
     """The latest requests, oldest first; others can wait for what they expect of them."""
 
     def __init__(self) -> None:
-        self._requests: deque[ReceivedRequest] = deque(maxlen=KEPT)
+        self._requests: deque[ReceivedRequest] = deque()
+        self._bytes = 0
         self._changed: asyncio.Event | None = None
 
     @property
@@ -51,11 +53,17 @@ class Journal:
         return list(self._requests)
 
     def add(self, request: ReceivedRequest) -> None:
-        self._requests.append(request)
+        """Remember a request, and forget the oldest ones where that are too many or too much."""
+        kept = self._requests
+        kept.append(request)
+        self._bytes += len(request.body)
+        while len(kept) > KEPT or (self._bytes > _KEPT_BYTES and len(kept) > 1):
+            self._bytes -= len(kept.popleft().body)
         self.wake()
 
     def clear(self) -> None:
         self._requests.clear()
+        self._bytes = 0
 
     def wake(self) -> None:
         """Say that a request changed."""

@@ -9,7 +9,7 @@ import msgspec
 
 from prism.providers import frame
 from prism.providers.answer import Answer, Frame, Reply, answer_to
-from prism.providers.ask import Ask, Refusal, Tool, called_tool, text_of
+from prism.providers.ask import Ask, Refusal, TokenBound, Tool, called_tool, text_of
 from prism.providers.document import read
 from prism.providers.spec import ProviderSpec
 
@@ -28,7 +28,7 @@ class _Request(msgspec.Struct):
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
     text: _Text | None = None
-    max_output_tokens: int | None = None
+    max_output_tokens: TokenBound | None = None
 
 
 _decoder = msgspec.json.Decoder(_Request)

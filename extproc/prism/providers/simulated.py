@@ -123,6 +123,6 @@ class SimulatedProviders:
             await self._runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.raw_path.startswith(ROOT):
+        if request.raw_path.startswith(ROOT + "/"):
             return await self._control.handle(request)
         return await self._service.handle(request)
