@@ -106,8 +106,10 @@ async def test_bound_of_tokens_cuts_the_answer(client: openai.AsyncOpenAI):
 
 
 async def test_answers_are_as_long_as_the_spec_says():
-    async with SimulatedProviders([ProviderSpec("long", answer_tokens=300)]) as sim:
-        client = openai.AsyncOpenAI(base_url=sim.url("long"), api_key="any")
+    async with (
+        SimulatedProviders([ProviderSpec("long", answer_tokens=300)]) as sim,
+        openai.AsyncOpenAI(base_url=sim.url("long"), api_key="any") as client,
+    ):
         whole = await ask(client)
         bounded = await ask(client, max_tokens=100)
     assert whole.usage.completion_tokens == 300

@@ -191,8 +191,10 @@ def test_a_wrong_fault_is_named(document: bytes, said: str):
 
 async def test_pace_follows_the_timing():
     timing = ModelTiming(time_to_first_token_ms=40, tokens_per_second=500)
-    async with SimulatedProviders([ProviderSpec("a", timing=timing)]) as sim:
-        client = openai.AsyncOpenAI(base_url=sim.url("a"), api_key="k", max_retries=0)
+    async with (
+        SimulatedProviders([ProviderSpec("a", timing=timing)]) as sim,
+        openai.AsyncOpenAI(base_url=sim.url("a"), api_key="k", max_retries=0) as client,
+    ):
         begin = time.monotonic()
         await client.chat.completions.create(**ASKED)
         plain = time.monotonic() - begin

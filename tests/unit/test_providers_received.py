@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
+import io
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -75,7 +76,7 @@ async def test_chunked_and_large_bodies(sim: SimulatedProviders, session: aiohtt
     url = sim.url("a") + "/chat/completions"
     assert (await post(session, url, pieces()))[0] == 200
     large = BODY.replace(b"\\u00e9", b"x" * 3_000_000)
-    assert (await post(session, url, large, Expect="100-continue"))[0] == 200
+    assert (await post(session, url, io.BytesIO(large), Expect="100-continue"))[0] == 200
     assert [request.body for request in sim.requests] == [BODY, large]
 
 
