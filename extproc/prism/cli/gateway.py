@@ -6,7 +6,8 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,14 +49,28 @@ def run_gateway(gateway: Gateway, ready: Callable[[str], None]) -> None:
     """Run Envoy and Prism until a signal; ``ready`` gets the URL once requests are taken."""
     import uvloop
 
+    with run_folder() as folder:
+        uvloop.run(supervise(run_settings(gateway, folder), ready))
+
+
+@contextmanager
+def run_folder() -> Iterator[Path]:
+    """A folder for sockets, gone at the end; short, since a socket's path has 107 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="prism-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_settings(gateway: Gateway, folder: Path) -> RunSettings:
+    """The supervisor's settings; fails where the address is taken or there is no Envoy."""
     from prism.serve.supervisor import RunSettings, free_port
 
     host, port = gateway.listen
     _check_port(host, port)
     port = port or free_port(host)
-    # Short, since a unix socket's path may have 107 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="prism-"))
-    settings = RunSettings(
+    return RunSettings(
         envoy=gateway.envoy or _shipped_envoy(),
         run_dir=folder,
         host=host,
@@ -65,14 +80,10 @@ def run_gateway(gateway: Gateway, ready: Callable[[str], None]) -> None:
         drain_s=gateway.drain,
         serve_arguments=gateway.serve_arguments,
     )
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        uvloop.run(_supervise(settings, lambda: ready(f"http://{shown}:{port}")))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _supervise(settings: RunSettings, ready: Callable[[], None]) -> None:
+async def supervise(settings: RunSettings, ready: Callable[[str], None]) -> None:
+    """Run both children until a signal; a second signal cuts the draining short."""
     import asyncio
     import signal
 
@@ -90,7 +101,9 @@ async def _supervise(settings: RunSettings, ready: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked)
-    await Supervisor(settings, ready).run(stop, now)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{host}:{settings.port}"
+    await Supervisor(settings, lambda: ready(url)).run(stop, now)
 
 
 def _check_port(host: str, port: int) -> None:

@@ -63,12 +63,12 @@ def fallback_cluster(target: Target, ca_file: str) -> dict[str, Any]:
     found = cluster(target, ca_file)
     found["name"] = names.FALLBACK_CLUSTER
     found["load_assignment"]["cluster_name"] = names.FALLBACK_CLUSTER
+    filters = [_fallback_headers(target)]
     if target.authorization is not None:
-        found["typed_extension_protocol_options"] = {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": _http_options(
-                target, [_injector()]
-            )
-        }
+        filters.append(_injector())
+    found["typed_extension_protocol_options"] = {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": _http_options(target, filters)
+    }
     return found
 
 
@@ -167,10 +167,6 @@ def _undecided(fallback: Fallback) -> list[dict[str, Any]]:
             "x-envoy-internal",
             "accept-encoding",
         ],
-        "response_headers_to_add": [
-            _set(headers.MODEL, "%CLUSTER_METADATA(prism:model)%"),
-            _set(headers.PROVIDER, "%CLUSTER_METADATA(prism:provider)%"),
-        ],
     }
     return [open_route, away]
 
@@ -217,6 +213,27 @@ def _http_options(target: Target, filters: list[dict[str, Any]]) -> dict[str, An
     if filters:
         options["http_filters"] = [*filters, codec]
     return options
+
+
+def _fallback_headers(target: Target) -> dict[str, Any]:
+    """Headers at the very end of the way to the provider.
+
+    The router adds the attempt count after the route's own removals. And the answer's headers
+    are not the route's: an answer by Prism itself, to a request that is still on its first
+    route, would get them too.
+    """
+    answer = [
+        {"append": _set(headers.MODEL, target.model)},
+        {"append": _set(headers.PROVIDER, target.provider)},
+    ]
+    config = names.typed(
+        "extensions.filters.http.header_mutation.v3.HeaderMutation",
+        mutations={
+            "request_mutations": [{"remove": headers.ENVOY_ATTEMPT_COUNT}],
+            "response_mutations": answer,
+        },
+    )
+    return {"name": "envoy.filters.http.header_mutation", "typed_config": config}
 
 
 def _injector() -> dict[str, Any]:

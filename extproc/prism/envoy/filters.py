@@ -167,7 +167,6 @@ def access_log(log_name: str) -> dict[str, Any]:
     if log_name == names.ATTEMPT_LOG:
         value = {"default_value": 429, "runtime_key": "prism.attempt_log.status"}
         failed = {"comparison": {"op": "GE", "value": value}}
-        log["filter"] = {
-            "or_filter": {"filters": [{"status_code_filter": failed}, {"response_flag_filter": {}}]}
-        }
+        filters = [{"status_code_filter": failed}, _status_is(408), {"response_flag_filter": {}}]
+        log["filter"] = {"or_filter": {"filters": filters}}
     return log

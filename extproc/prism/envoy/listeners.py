@@ -46,6 +46,8 @@ def gateway_listener(settings: Settings) -> dict[str, Any]:
         path_with_escaped_slashes_action="REJECT_REQUEST",
         server_header_transformation="PASS_THROUGH",
         stream_idle_timeout=STREAM_IDLE,
+        # Else a 400, whoever answers with it, would close the client's connection.
+        stream_error_on_invalid_http_message=True,
         request_headers_timeout="30s",
         early_header_mutation_extensions=[early_header_mutation()],
         rds={

@@ -209,6 +209,6 @@ def _signals(name: str, asks: Asks, chat: Chat) -> Signals:
 
 
 def _is_json(headers: Mapping[str, str], body: bytes) -> bool:
-    if headers.get("content-encoding", "identity") != "identity":
+    if not body or headers.get("content-encoding", "identity") != "identity":
         return False
     return "json" in headers.get("content-type", "") or body[:1] == b"{"

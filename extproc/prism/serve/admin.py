@@ -59,6 +59,7 @@ class Admin:
                 "planVersion": None if live is None else live.version,
                 "envoys": self.ads.connected,
                 "failingModels": sorted(self.health.now().failing),
+                "failuresInARow": self.health.failures(),
                 "outcomesJoined": self.recent.joined,
                 "outcomesLost": self.recent.lost,
                 **self.status(),

@@ -47,6 +47,10 @@ class HealthTracker:
         if self._models.pop(model, None) is not None:
             self._renew()
 
+    def failures(self) -> dict[str, int]:
+        """Failed attempts in a row, of the models that have any."""
+        return {name: model.failures for name, model in self._models.items()}
+
     def _renew(self) -> None:
         now = self._clock()
         failing = {name: model for name, model in self._models.items() if model.until > now}

@@ -185,6 +185,10 @@ def _envoy_command(settings: RunSettings) -> list[str]:
         str(_bootstrap_path(settings)),
         "--log-level",
         "warning",
+        # Known and accepted: extensions in development, no limit of connections. And one line
+        # for each request while Prism is away would say nothing that one line does not.
+        "--component-log-level",
+        "misc:error,main:error,ext_proc:error,config:error",
         # Several gateways on one machine must not share Envoy's hot-restart memory.
         "--disable-hot-restart",
     ]

@@ -1,0 +1,101 @@
+"""One gateway for all tests that leave it as it is; tests that break things make their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from prism.providers import ModelTiming, ProviderSpec, SimulatedProviders
+
+from . import config
+from .running import Gateway, simulated
+
+
+def specs() -> list[ProviderSpec]:
+    """Providers that insist on their own key and know only their own models."""
+    return [
+        ProviderSpec(
+            name=provider,
+            api_key=config.KEYS[f"{provider.upper()}_KEY"],
+            models={
+                config.upstream(model): ModelTiming()
+                for model, (owner, *_) in config.MODELS.items()
+                if owner == provider
+            },
+        )
+        for provider in config.PROVIDERS
+    ]
+
+
+@pytest.fixture(scope="session")
+def shared_providers() -> Iterator[SimulatedProviders]:
+    with simulated(specs()) as providers:
+        yield providers
+
+
+@pytest.fixture
+def providers(shared_providers: SimulatedProviders) -> SimulatedProviders:
+    """The providers, without faults and with nothing received."""
+    shared_providers.reset()
+    return shared_providers
+
+
+def urls(providers: SimulatedProviders) -> dict[str, str]:
+    return {name: providers.url(name) for name in config.PROVIDERS}
+
+
+@pytest.fixture(scope="session")
+def shared_gateway(
+    shared_providers: SimulatedProviders, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    scratch = tmp_path_factory.mktemp("gateway")
+    folder = scratch / "config"
+    config.write(folder, config.table(urls(shared_providers)), config.policies())
+    gateway = Gateway(folder, scratch, config.KEYS)
+    yield gateway
+    assert gateway.stop() == 0
+
+
+@pytest.fixture
+def gateway(shared_gateway: Gateway, providers: SimulatedProviders) -> Gateway:
+    """The shared gateway; ``providers`` are reset with it."""
+    return shared_gateway
+
+
+@pytest.fixture
+def own_gateway(providers: SimulatedProviders, tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
+    """Makes gateways of this test alone: ``own_gateway(failureMode="Closed")``."""
+    made: list[Gateway] = []
+
+    def make(*options: str, policies: list[dict[str, Any]] | None = None, **spec: Any) -> Gateway:
+        folder = tmp_path / f"config{len(made)}"
+        chosen = config.policies() if policies is None else policies
+        config.write(folder, config.table(urls(providers), **spec), chosen)
+        scratch = tmp_path / f"scratch{len(made)}"
+        scratch.mkdir()
+        made.append(Gateway(folder, scratch, config.KEYS, *options))
+        return made[-1]
+
+    yield make
+    for gateway in made:
+        gateway.stop()
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[openai.OpenAI]:
+    """The real OpenAI client, with the key of the project that may do anything."""
+    with openai.OpenAI(base_url=gateway.base_url, api_key=config.CLIENT_KEY, max_retries=0) as made:
+        yield made
+
+
+@pytest.fixture
+def http(gateway: Gateway) -> Iterator[httpx.Client]:
+    """A plain HTTP client with the same key."""
+    headers = {"authorization": f"Bearer {config.CLIENT_KEY}"}
+    with httpx.Client(base_url=gateway.base_url, headers=headers, timeout=60) as made:
+        yield made
