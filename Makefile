@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Prism needs Python 3.11 or newer: make install PYTHON=python3.12"; exit 1; }
 	@echo "Installing Prism into $(VENV) (the first time takes a minute)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[server,operator]' --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[server,gateway,operator]' --group dev
 	@touch $@
 
 install: $(STAMP) ## install Prism and its tools into .venv

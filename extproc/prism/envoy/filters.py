@@ -64,7 +64,7 @@ def usage_filters() -> list[dict[str, Any]]:
         "extensions.filters.http.json_to_metadata.v3.JsonToMetadata",
         response_rules={
             "rules": rules,
-            "allow_content_types": ["application/json", "application/json; charset=utf-8"],
+            "allow_content_types_regex": {"regex": "application/json *(;.*)?"},
         },
     )
     parser = names.typed(
