@@ -7,6 +7,7 @@ is OpenAI's API reference, "Create chat completion".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -21,6 +22,8 @@ IMAGE_TOKENS = 765
 MESSAGE_TOKENS = 4
 # UTF-8 bytes in a token: about 4 for English, and 3 bytes a character, 0.75 tokens, for CJK.
 BYTES_PER_TOKEN = 4
+# No model answers at such length; larger numbers are no token counts but mistakes.
+MOST_TOKENS = 2**31 - 1
 
 
 class Part(msgspec.Struct, gc=False):
@@ -94,7 +97,7 @@ def read_chat(document: Document) -> Chat:
     if not messages:
         what = "is empty" if messages is not None else "is missing"
         raise BadBody("no_messages", f"'messages' {what}; send at least one message.", "messages")
-    pictures = _pictures(messages)
+    size, pictures = _measure(messages)
     tools = _member(document, "tools", _TOOLS) or _member(document, "functions", _TOOLS)
     form: ResponseFormat | None = _member(document, "response_format", _FORMAT)
     needs = set()
@@ -104,24 +107,16 @@ def read_chat(document: Document) -> Chat:
         needs.add(Capability.VISION)
     if form is not None and form.type == "json_schema":
         needs.add(Capability.JSON_SCHEMA)
-    limit = _member(document, "max_completion_tokens", _TOKENS)
-    if limit is None:
-        limit = _member(document, "max_tokens", _TOKENS)
-    if limit is not None and limit < 1:
-        raise BadBody("invalid_max_tokens", "'max_tokens' must be at least 1.", "max_tokens")
+    size += sum(len(memoryview(tool)) for tool in tools or ())
     return Chat(
         text=classifier_text(messages),
         needs=frozenset(needs),
-        input_tokens=_tokens(messages, tools) + pictures * IMAGE_TOKENS,
-        max_output_tokens=limit,
+        input_tokens=size // BYTES_PER_TOKEN
+        + MESSAGE_TOKENS * len(messages)
+        + IMAGE_TOKENS * pictures,
+        max_output_tokens=_max_tokens(document),
         stream=bool(_member(document, "stream", _STREAM)),
     )
-
-
-def read_messages(encoded: bytes) -> list[Message]:
-    """Decode the value of ``messages``; raises ``BadBody``."""
-    messages: list[Message] = _decode(encoded, "messages", _MESSAGES)
-    return messages
 
 
 def classifier_text(messages: list[Message]) -> str:
@@ -130,13 +125,13 @@ def classifier_text(messages: list[Message]) -> str:
     System prompts, answers and tool results are not shown to it: they say what the app is,
     not what this turn asks. Without a user turn, the last message with text counts.
     """
-    users = [message for message in messages if message.role == "user"]
-    turns = [text for message in users[-2:] if (text := text_of(message))]
-    if not turns:
+    users = (message for message in reversed(messages) if message.role == "user")
+    turns = (text for message in islice(users, 2) if (text := text_of(message)))
+    last = next(turns, None)
+    if last is None:
         return next((text for message in reversed(messages) if (text := text_of(message))), "")
-    last = turns[-1]
-    if len(last) < SHORT_TURN_CHARS and len(turns) > 1:
-        return f"{turns[0]}\n{last}"
+    if len(last) < SHORT_TURN_CHARS and (before := next(turns, None)) is not None:
+        return f"{before}\n{last}"
     return last
 
 
@@ -158,22 +153,36 @@ def mode_named(name: str) -> Mode | None:
         return None
 
 
-def _pictures(messages: list[Message]) -> int:
-    return sum(
-        part.type in _PICTURES
-        for message in messages
-        if isinstance(message.content, list)
-        for part in message.content
-    )
-
-
-def _tokens(messages: list[Message], tools: list[msgspec.Raw] | None) -> int:
-    """Estimate the input tokens: UTF-8 length by ``BYTES_PER_TOKEN``, framing, tool schemas."""
-    size = sum(len(bytes(tool)) for tool in tools) if tools else 0
+def _measure(messages: list[Message]) -> tuple[int, int]:
+    """The text's length in UTF-8 bytes, and how many pictures there are."""
+    size = pictures = 0
     for message in messages:
-        text = text_of(message)
-        size += len(text) if text.isascii() else len(text.encode())
-    return size // BYTES_PER_TOKEN + MESSAGE_TOKENS * len(messages)
+        content = message.content
+        if isinstance(content, str):
+            size += _utf8_length(content)
+        elif content:
+            for part in content:
+                if part.text:
+                    size += _utf8_length(part.text)
+                pictures += part.type in _PICTURES
+    return size, pictures
+
+
+def _utf8_length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _max_tokens(document: Document) -> int | None:
+    """The caller's ceiling of output tokens; the newer member counts where there are both."""
+    for name in ("max_completion_tokens", "max_tokens"):
+        limit: int | None = _member(document, name, _TOKENS)
+        if limit is None:
+            continue
+        if not 1 <= limit <= MOST_TOKENS:
+            what = f"must be 1 to {MOST_TOKENS}"
+            raise BadBody("invalid_max_tokens", f"'{name}' {what}.", name)
+        return limit
+    return None
 
 
 def _member(document: Document, name: str, decoder: msgspec.json.Decoder[Any]) -> Any:
@@ -181,7 +190,7 @@ def _member(document: Document, name: str, decoder: msgspec.json.Decoder[Any]) -
     return None if encoded is None else _decode(encoded, name, decoder)
 
 
-def _decode(encoded: bytes, name: str, decoder: msgspec.json.Decoder[Any]) -> Any:
+def _decode(encoded: msgspec.Raw, name: str, decoder: msgspec.json.Decoder[Any]) -> Any:
     try:
         return decoder.decode(encoded)
     except msgspec.ValidationError as error:

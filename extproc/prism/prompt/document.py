@@ -1,25 +1,38 @@
 """A JSON object as bytes with known places, so that parts of it can be replaced.
 
-``read`` decodes the top level in C and then walks it member by member. The walk must tile
-the whole body; a duplicate key leaves a gap, and so is found without a JSON parser of ours.
+``read`` decodes the top level in C and then walks it member by member, which never needs a
+JSON parser of ours. At each step the walk finds a key by a pattern and expects the bytes of
+the decoder's next value. A JSON value can't begin another one, but for a number, which the
+next step then does not find the end of: so each step stands at the body's next member, and
+a duplicate key, which the decoder gives only once, leaves members that the walk has not seen.
+Comparing lengths alone would not do: an inner object can be made to look like members.
+
+Only the top level is looked at this way. Duplicate keys further down (inside a message, a
+tool's schema or ``prism``) pass to the provider as they are: Prism reads the last one there,
+as most parsers do, and decides nothing by them that the provider's reading could undo.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 _TOP_LEVEL = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_KEY = msgspec.json.Decoder(str)
-# JSON's whitespace (RFC 8259, section 2) around a member's key.
+# What comes before a member, its key, and what comes before its value. Whitespace is JSON's
+# (RFC 8259, section 2).
+_MEMBER = re.compile(
+    rb'[ \t\n\r]*[{,][ \t\n\r]*("[^"\\]*+(?:\\.[^"\\]*+)*+")[ \t\n\r]*:[ \t\n\r]*', re.DOTALL
+)
 _OPEN = re.compile(rb"[ \t\n\r]*\{[ \t\n\r]*")
-_MEMBER = re.compile(rb'("(?:[^"\\]|\\.)*+")[ \t\n\r]*:[ \t\n\r]*', re.DOTALL)
-_COMMA = re.compile(rb"[ \t\n\r]*,[ \t\n\r]*")
 _CLOSE = re.compile(rb"[ \t\n\r]*\}[ \t\n\r]*\Z")
+_HALF_PAIR = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])", re.DOTALL)
+_SHOWN = 100
+"""Characters of a key from a client that an error message repeats."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -33,13 +46,16 @@ class BadBody(ValueError):
         self.param = param
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """Where a top-level member lies: byte offsets of its key's quote and of its value."""
+class Member(msgspec.Struct, frozen=True, gc=False):
+    """Where a top-level member lies: byte offsets of its key's quote and of its value.
+
+    ``value`` is a view of the value's bytes in the body, no copy.
+    """
 
     start: int
     value_start: int
     value_end: int
+    value: msgspec.Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +65,10 @@ class Document:
     body: bytes
     members: Mapping[str, Member]
 
-    def value(self, name: str) -> bytes | None:
+    def value(self, name: str) -> msgspec.Raw | None:
         """The bytes of a member's value, or ``None`` where there is no such member."""
         member = self.members.get(name)
-        return None if member is None else self.body[member.value_start : member.value_end]
+        return None if member is None else member.value
 
 
 def read(body: bytes) -> Document:
@@ -76,29 +92,24 @@ def read(body: bytes) -> Document:
     except msgspec.ValidationError:
         raise BadBody("not_an_object", "The body must be a JSON object.") from None
     except msgspec.DecodeError as error:
-        raise BadBody("invalid_json", f"The body is not valid JSON: {error}.") from None
+        raise BadBody("invalid_json", f"The body is not valid JSON: {_why(body, error)}.") from None
     return Document(body, _places(body, raws))
 
 
 def _places(body: bytes, raws: Mapping[str, msgspec.Raw]) -> dict[str, Member]:
-    """Walk the top level; each step must land where the decoder's values say it does."""
-    opened = _OPEN.match(body)
-    position = opened.end() if opened else 0
+    """Walk the top level; each step must find the bytes of the decoder's next value."""
+    position = 0
     members: dict[str, Member] = {}
     for name, raw in raws.items():
-        if members:
-            comma = _COMMA.match(body, position)
-            if comma is None:
-                raise _duplicate(body)
-            position = comma.end()
         key = _MEMBER.match(body, position)
-        if key is None or _KEY.decode(key[1]) != name:
+        if key is None or not body.startswith(raw, key.end()):
             raise _duplicate(body)
-        value = bytes(raw)
-        if not body.startswith(value, key.end()):
-            raise _duplicate(body)
-        members[name] = Member(position, key.end(), key.end() + len(value))
-        position = key.end() + len(value)
+        start = key.end()
+        position = start + len(memoryview(raw))
+        members[name] = Member(key.start(1), start, position, raw)
+    if not members:
+        opened = _OPEN.match(body)
+        position = opened.end() if opened else 0
     if _CLOSE.match(body, position) is None:
         raise _duplicate(body)
     return members
@@ -110,12 +121,16 @@ def _duplicate(body: bytes) -> BadBody:
 
     def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
         # Called for inner objects first: the last call is the top level's.
-        names = [name for name, _ in items]
-        found[:] = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        names = Counter(name for name, _ in items)
+        found[:] = [name for name, count in names.items() if count > 1]
         return {}
 
-    json.loads(body, object_pairs_hook=pairs)
-    name = found[0] if found else None
+    try:
+        # Python's own parser is stricter with the length of a number and with the depth.
+        json.loads(body, object_pairs_hook=pairs, parse_int=str)
+    except (ValueError, RecursionError):
+        found.clear()
+    name = found[0][:_SHOWN] if found else None
     what = f"The key {name!r}" if name is not None else "A key"
     return BadBody(
         "duplicate_key",
@@ -124,9 +139,17 @@ def _duplicate(body: bytes) -> BadBody:
     )
 
 
+def _why(body: bytes, error: msgspec.DecodeError) -> str:
+    """The decoder's reason; half a surrogate pair it would call truncated data."""
+    if "truncated" in str(error) and _HALF_PAIR.search(body):
+        return "a string holds half of a surrogate pair (\\ud800 to \\udfff)"
+    return str(error)
+
+
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """A body after editing. ``model_start`` and ``model_end`` bound the value of ``model``."""
+    """A body after editing. ``model_start`` and ``model_end`` bound the value of ``model``;
+    both are 0 where the body has none."""
 
     body: bytes
     model_start: int
@@ -136,35 +159,37 @@ class Edited:
 def edit(document: Document, model: bytes, drop: str) -> Edited:
     """Put ``model`` (encoded JSON) in place of the value of ``model``, take out member ``drop``.
 
-    Every other byte stays. The document must have a member ``model``.
+    Every other byte stays; a document without ``model`` gets none.
     """
-    body = document.body
-    place = document.members["model"]
-    if drop not in document.members:
-        edited = b"".join((body[: place.value_start], model, body[place.value_end :]))
-        return Edited(edited, place.value_start, place.value_start + len(model))
-    cut_start, cut_end = _cut(document, drop)
-    if cut_end <= place.value_start:
-        start = place.value_start - (cut_end - cut_start)
-        parts = (
-            body[:cut_start],
-            body[cut_end : place.value_start],
-            model,
-            body[place.value_end :],
-        )
+    body, members = document.body, document.members
+    place = members.get("model")
+    if place is None:
+        start, end = _cut(members, drop) if drop in members else (0, 0)
+        return Edited(body[:start] + body[end:], 0, 0)
+    # A view spares a copy of all that is not changed.
+    view = memoryview(body)
+    start = place.value_start
+    if drop not in members:
+        edited = b"".join((view[:start], model, view[place.value_end :]))
+        return Edited(edited, start, start + len(model))
+    cut_start, cut_end = _cut(members, drop)
+    if cut_start < start:
+        before: tuple[memoryview, ...] = (view[:cut_start], view[cut_end:start])
+        after: tuple[memoryview, ...] = (view[place.value_end :],)
+        start -= cut_end - cut_start
     else:
-        start = place.value_start
-        parts = (body[:start], model, body[place.value_end : cut_start], body[cut_end:])
-    return Edited(b"".join(parts), start, start + len(model))
+        before = (view[:start],)
+        after = (view[place.value_end : cut_start], view[cut_end:])
+    return Edited(b"".join((*before, model, *after)), start, start + len(model))
 
 
-def _cut(document: Document, name: str) -> tuple[int, int]:
+def _cut(members: Mapping[str, Member], name: str) -> tuple[int, int]:
     """The bytes to take out with a member: its own and one comma, the following if there is one."""
-    member = document.members[name]
-    names = list(document.members)
+    member = members[name]
+    names = list(members)
     index = names.index(name)
     if index + 1 < len(names):
-        return member.start, document.members[names[index + 1]].start
+        return member.start, members[names[index + 1]].start
     if index:
-        return document.members[names[index - 1]].value_end, member.value_end
+        return members[names[index - 1]].value_end, member.value_end
     return member.start, member.value_end
