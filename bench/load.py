@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from prompts import DIGITS, Request
 
-SETTLE_S = 0.15
+SETTLE_S = 0.2
 """Seconds of load before anything counts: connections open, queues fill."""
 STUCK_S = 20.0
 """A stretch of load that ends this much later than planned ends the benchmark."""
@@ -33,7 +33,7 @@ class Sample:
     """What one stretch of load gave. ``seconds`` is its length without the settling.
 
     ``latencies`` (seconds, from writing a request to having its whole answer) are of the
-    requests that began and ended within it.
+    answers that came within it.
     """
 
     seconds: float
@@ -73,6 +73,8 @@ class Load:
             gc.enable()
             for connection in connections:
                 connection.close()
+        if not stretch.latencies:
+            raise BadAnswer(f"no answer within {seconds:g} s")
         return Sample(seconds, stretch.latencies)
 
     def next_request(self) -> tuple[bytes, bytes, bytes]:
@@ -156,7 +158,7 @@ class _Connection(asyncio.Protocol):
             stretch.fail(f"more than one answer to one request:\n{_shown(got)}")
             return
         self._got, self._total = b"", 0
-        if self._began >= stretch.since and now <= stretch.until:
+        if stretch.since <= now <= stretch.until:
             stretch.latencies.append(now - self._began)
         if now < stretch.until:
             self.send()

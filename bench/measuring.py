@@ -40,7 +40,7 @@ class Plan:
 
 
 DEFAULT = Plan(rounds=5, headline_s=2.6, other_s=1.3, warm_up_s=2.0)
-QUICK = Plan(rounds=2, headline_s=0.9, other_s=0.5, warm_up_s=0.5)
+QUICK = Plan(rounds=2, headline_s=0.9, other_s=0.6, warm_up_s=0.6)
 
 
 class Measuring:
