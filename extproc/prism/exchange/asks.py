@@ -6,15 +6,18 @@ A header beats its kwarg twin, as the design's client contract has it.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prism.exchange import headers as names
-from prism.prompt.chat import Kwargs, mode_named
+from prism.prompt.chat import MODEL_CHARS, Kwargs, mode_named
 from prism.prompt.document import BadBody
 from prism.routing.catalog import MODES, Limits, Mode
 
 _NO_LIMITS = Limits()
+# ASCII digits: Python would also take "1_000", "infinity" and digits of other scripts.
+_NUMBER = re.compile(r"\s*-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Asks:
 def asks_of(headers: Mapping[str, str], kwargs: Kwargs) -> Asks:
     """Read the wishes; raises ``BadBody`` with the name of the one that can't be read."""
     mode = _mode(headers, kwargs)
-    pin = headers.get(names.MODEL_PREFER, kwargs.model_prefer)
+    pin = _pin(headers, kwargs)
     limits = Limits(
         max_cost=_limit(headers, names.MAX_COST, kwargs.max_cost, "US dollars, above 0"),
         min_quality=_limit(headers, names.MIN_QUALITY, kwargs.min_quality, "0 to 1", 1.0),
@@ -37,7 +40,7 @@ def asks_of(headers: Mapping[str, str], kwargs: Kwargs) -> Asks:
             headers, names.MAX_LATENCY_MS, kwargs.max_latency_ms, "milliseconds, above 0"
         ),
     )
-    return Asks(mode, pin or None, _NO_LIMITS if limits == _NO_LIMITS else limits)
+    return Asks(mode, pin, _NO_LIMITS if limits == _NO_LIMITS else limits)
 
 
 def _mode(headers: Mapping[str, str], kwargs: Kwargs) -> Mode | None:
@@ -53,6 +56,16 @@ def _mode(headers: Mapping[str, str], kwargs: Kwargs) -> Mode | None:
     return mode
 
 
+def _pin(headers: Mapping[str, str], kwargs: Kwargs) -> str | None:
+    name, param = headers.get(names.MODEL_PREFER), "X-Prism-Model-Prefer"
+    if name is None:
+        name, param = kwargs.model_prefer, "prism.model_prefer"
+    if name is not None and len(name) > MODEL_CHARS:
+        message = f"{param}: no model has a name longer than {MODEL_CHARS} characters."
+        raise BadBody("invalid_model", message, param)
+    return name or None
+
+
 def _limit(
     headers: Mapping[str, str],
     header: str,
@@ -64,10 +77,10 @@ def _limit(
     if text is None and kwarg is None:
         return None
     param = header if text is not None else "prism." + header[len("x-prism-") :].replace("-", "_")
-    try:
-        value = float(text) if text is not None else float(kwarg or 0)
-    except ValueError:
-        value = math.nan
+    if text is None:
+        value = float(kwarg or 0)
+    else:
+        value = float(text) if _NUMBER.fullmatch(text) else math.nan
     least_ok = value >= 0 if most == 1.0 else value > 0
     if not (least_ok and value <= most and math.isfinite(value)):
         given = text[:40] if text is not None else kwarg

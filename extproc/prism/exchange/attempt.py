@@ -6,11 +6,16 @@ is found by the name of the cluster that Envoy is about to use.
 
 from __future__ import annotations
 
+import re
+
 from prism.exchange import headers as names
 from prism.exchange.errors import error
 from prism.exchange.rewriting import rewrite_attempt
 from prism.exchange.steps import Proceed, Reply, RequestHeaders, Step
 from prism.exchange.targets import Live, Target
+
+_SPAN = re.compile("([0-9]{1,12})-([0-9]{1,12})")
+_BAD_SPAN = (-1, -1)
 
 
 class AttemptStage:
@@ -22,7 +27,7 @@ class AttemptStage:
         self._live = live
         self._target: Target
         self._path = ""
-        self._span: str | None = None
+        self._span: tuple[int, int] | None = None
 
     def on_headers(self, event: RequestHeaders) -> Step:
         """Find the target of this attempt."""
@@ -30,11 +35,12 @@ class AttemptStage:
         number = headers.get(names.ENVOY_ATTEMPT_COUNT, "")
         cluster = headers.get(names.CLUSTER_PREFIX + number, "")
         target = self._live.clusters.get(cluster)
-        if target is None or target.missing_key is not None:
+        span = _span(headers.get(names.MODEL_SPAN))
+        if target is None or target.missing_key is not None or span is _BAD_SPAN:
             return _gone(headers.get(names.DECISION_ID, ""), number)
         self._target = target
         self._path = headers.get(names.API_PATH, "")
-        self._span = headers.get(names.MODEL_SPAN)
+        self._span = span
         if not event.complete:
             return Proceed()
         return rewrite_attempt(target, path=self._path, body=None, span=None)
@@ -42,6 +48,14 @@ class AttemptStage:
     def on_body(self, body: bytes) -> Step:
         """Write path, key and model name of this attempt's target."""
         return rewrite_attempt(self._target, path=self._path, body=body, span=self._span)
+
+
+def _span(text: str | None) -> tuple[int, int] | None:
+    """What the route stage wrote; anything else, which no client can send past Envoy, is bad."""
+    if text is None:
+        return None
+    found = _SPAN.fullmatch(text)
+    return _BAD_SPAN if found is None else (int(found[1]), int(found[2]))
 
 
 def _gone(decision_id: str, number: str) -> Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import unquote
 
 API_ROOT = "/v1"
 """Where the OpenAI API lies at the gateway; clients use ``http://GATEWAY/v1`` as base URL."""
@@ -45,15 +46,29 @@ def endpoint_of(method: str, target: str) -> Endpoint:
     if not path.startswith(API_ROOT + "/"):
         return Endpoint(Kind.UNKNOWN, path, "", True)
     below = target[len(API_ROOT) :]
+    query = target[len(path) :]
     path = path[len(API_ROOT) :].rstrip("/")
+    if _climbs(path):
+        return Endpoint(Kind.UNKNOWN, path, "", True)
     if path == "/chat/completions":
-        return Endpoint(Kind.CHAT, below, "", method == "POST")
+        # Without the trailing slash that the gateway forgives and providers may not.
+        return Endpoint(Kind.CHAT, path + query, "", method == "POST")
     if path == "/models":
         return Endpoint(Kind.MODELS, below, "", method in ("GET", "HEAD"))
     if path.startswith("/models/"):
-        return Endpoint(Kind.MODEL, below, path[len("/models/") :], method in ("GET", "HEAD"))
+        name = unquote(path[len("/models/") :])
+        return Endpoint(Kind.MODEL, below, name, method in ("GET", "HEAD"))
     if path == "/prism/route":
         return Endpoint(Kind.DRY_RUN, below, "", method == "POST")
-    if path.startswith("/prism/") or not path or ".." in path:
+    if path.startswith("/prism/") or not path:
         return Endpoint(Kind.UNKNOWN, path, "", True)
     return Endpoint(Kind.OTHER, below, "", True)
+
+
+def _climbs(path: str) -> bool:
+    """Whether some reader of the path could leave the base path that it is put behind."""
+    if "%" not in path and ".." not in path and "\\" not in path:
+        return False
+    # Twice, for a provider that decodes what its proxy has decoded.
+    plain = unquote(unquote(path)).replace("\\", "/")
+    return ".." in plain.split("/")

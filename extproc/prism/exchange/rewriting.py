@@ -24,11 +24,12 @@ def rewrite(
     decision: Decision,
     version: str,
     decision_id: str,
+    project_header: str | None,
 ) -> Rewrite:
     """Write attempt 1 in full, and leave what the attempt stage needs for the others.
 
     ``path`` is below the provider's base URL, with the query. ``document`` of ``None``
-    leaves the body as it is.
+    leaves the body as it is. ``project_header`` is for the gateway alone, too.
     """
     first = targets[0]
     set_headers = [
@@ -45,14 +46,16 @@ def rewrite(
         edited = edit(document, first.model_json, "prism")
         body = edited.body
         set_headers.append(("content-length", str(len(body))))
-        if len(targets) > 1:
+        if len(targets) > 1 and edited.model_end:
             span = f"{edited.model_start}-{edited.model_end}"
             set_headers.append((names.MODEL_SPAN, span))
     if len(targets) > 1:
         set_headers.append((names.API_PATH, path))
     remove: tuple[str, ...] = _CLIENT_KEYS
+    if project_header is not None:
+        remove = (*remove, project_header)
     if first.authorization is None:
-        remove = (*_CLIENT_KEYS, "authorization")
+        remove = (*remove, "authorization")
     else:
         set_headers.append(("authorization", first.authorization))
     labels = {
@@ -63,15 +66,18 @@ def rewrite(
     return Rewrite(tuple(set_headers), remove, body, labels, reroute=True)
 
 
-def rewrite_attempt(target: Target, *, path: str, body: bytes | None, span: str | None) -> Rewrite:
+def rewrite_attempt(
+    target: Target, *, path: str, body: bytes | None, span: tuple[int, int] | None
+) -> Rewrite:
     """Write a further attempt: the same request for another target.
 
     ``body`` is attempt 1's; ``span`` says where its model name is (``MODEL_SPAN``).
     """
     set_headers = [(":path", target.base_path + path)]
     if body is not None and span is not None:
-        start, _, end = span.partition("-")
-        body = b"".join((body[: int(start)], target.model_json, body[int(end) :]))
+        start, end = span
+        view = memoryview(body)
+        body = b"".join((view[:start], target.model_json, view[end:]))
         set_headers.append(("content-length", str(len(body))))
     else:
         body = None

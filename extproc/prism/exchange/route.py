@@ -122,6 +122,7 @@ class RouteStage:
             decision=decision,
             version=self._live.version,
             decision_id=self._id,
+            project_header=self._live.plan.default_table.project_header,
         )
 
     def _look_at_headers(self) -> Step:
@@ -140,8 +141,8 @@ class RouteStage:
             return answers.models(self._live.plan, caller, self._id)
         if endpoint.kind is Kind.MODEL:
             return answers.model(self._live.plan, caller, endpoint.name, self._id)
-        encoding = headers.get("content-encoding", "identity")
-        if encoding != "identity" and endpoint.kind is not Kind.OTHER:
+        encoding = _encoding(headers)
+        if encoding and endpoint.kind is not Kind.OTHER:
             message = (
                 f"Bodies in content-encoding {encoding[:40]!r} can't be routed; send it plain."
             )
@@ -175,7 +176,9 @@ class RouteStage:
                 "routed by task; name a model in the body's 'model' or in X-Prism-Model-Prefer."
             )
             raise BadBody("missing_model", message, "model")
-        self._document = document if name is not None else None
+        # Left as it is unless something in it must change.
+        if document is not None and (name is not None or "prism" in document.members):
+            self._document = document
         self._signals = Signals(
             wanted, asks.pin, asks.mode, asks.limits, frozenset(), 0, None, False
         )
@@ -209,6 +212,12 @@ def _signals(name: str, asks: Asks, chat: Chat) -> Signals:
 
 
 def _is_json(headers: Mapping[str, str], body: bytes) -> bool:
-    if not body or headers.get("content-encoding", "identity") != "identity":
+    if not body or _encoding(headers):
         return False
-    return "json" in headers.get("content-type", "") or body[:1] == b"{"
+    return "json" in headers.get("content-type", "").lower() or body[:1] == b"{"
+
+
+def _encoding(headers: Mapping[str, str]) -> str:
+    """What the body is encoded with; empty where it is plain."""
+    encoding = headers.get("content-encoding", "").strip().lower()
+    return "" if encoding == "identity" else encoding

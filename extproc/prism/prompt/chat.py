@@ -24,6 +24,8 @@ MESSAGE_TOKENS = 4
 BYTES_PER_TOKEN = 4
 # No model answers at such length; larger numbers are no token counts but mistakes.
 MOST_TOKENS = 2**31 - 1
+MODEL_CHARS = 256
+"""A longer name than this names no model, and is not carried into messages and records."""
 
 
 class Part(msgspec.Struct, gc=False):
@@ -82,6 +84,9 @@ def model_of(document: Document) -> str | None:
     model: str | None = _member(document, "model", _MODEL)
     if model is not None and not model:
         raise BadBody("invalid_model", "'model' is empty.", "model")
+    if model is not None and len(model) > MODEL_CHARS:
+        message = f"'model' is longer than {MODEL_CHARS} characters; no model has such a name."
+        raise BadBody("invalid_model", message, "model")
     return model
 
 

@@ -1,0 +1,106 @@
+"""The attempt stage: the same request for another target."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from prism.exchange.steps import Reply, Rewrite
+from prism.exchange.targets import Live
+
+from .stages import attempted, encoded, live, routed
+from .tables import catalog, table
+
+NAMED = {1: ("tiny", "acorn"), 2: ("small", "birch"), 3: ("medium", "acorn")}
+
+
+def first(made: Live, body: bytes) -> Rewrite:
+    step = routed(body, headers={"x-prism-mode": "eco"}, live=made)
+    assert isinstance(step, Rewrite)
+    assert step.body is not None
+    return step
+
+
+def elsewhere(**base_urls: str) -> Live:
+    """A table whose providers lie at these base URLs."""
+    made = table()
+    providers = {
+        name: replace(found, base_url=base_urls.get(name, found.base_url))
+        for name, found in made.providers.items()
+    }
+    return live(catalog(tables=(replace(made, providers=providers),)))
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_each_attempt_has_its_own_key_path_and_model(number: int) -> None:
+    made = elsewhere(acorn="https://acorn.test/openai/v1", birch="http://birch.test:81")
+    body = encoded(prism={"mode": "eco"}, n=1)
+    begun = first(made, body)
+    assert begun.body is not None
+    step = attempted(begun, number, begun.body, live=made)
+    assert isinstance(step, Rewrite)
+    name, owner = NAMED[number]
+    headers = dict(step.set_headers)
+    assert headers["authorization"] == f"Bearer sk-{owner}"
+    base = {"acorn": "/openai/v1", "birch": ""}[owner]
+    assert headers[":path"] == base + "/chat/completions"
+    assert step.body == begun.body.replace(b'"acorn/tiny"', f'"{owner}/{name}"'.encode())
+    assert headers["content-length"] == str(len(step.body))
+    assert not step.reroute
+
+
+def test_attempts_of_one_provider_are_told_apart_by_model_alone() -> None:
+    made = live()
+    begun = first(made, encoded())
+    bodies = {number: attempted(begun, number, begun.body, live=made).body for number in NAMED}
+    assert len(set(bodies.values())) == 3
+
+
+def test_a_provider_without_a_key_gets_no_authorization() -> None:
+    found = table()
+    providers = {**found.providers, "birch": replace(found.providers["birch"], credentials=())}
+    made = live(catalog(tables=(replace(found, providers=providers),)))
+    begun = first(made, encoded())
+    step = attempted(begun, 2, begun.body, live=made)
+    assert isinstance(step, Rewrite)
+    assert step.remove_headers == ("authorization",)
+    assert "authorization" not in dict(step.set_headers)
+
+
+def test_a_request_without_a_body_is_sent_on_with_path_and_key() -> None:
+    made = live()
+    begun = first(made, encoded())
+    step = attempted(begun, 2, None, live=made)
+    assert isinstance(step, Rewrite)
+    assert step.body is None
+    assert dict(step.set_headers) == {
+        ":path": "/v1/chat/completions",
+        "authorization": "Bearer sk-birch",
+    }
+
+
+@pytest.mark.parametrize("number", [0, 4, 99])
+def test_an_attempt_that_nothing_was_planned_for_gets_503(number: int) -> None:
+    made = live()
+    step = attempted(first(made, encoded()), number, None, live=made)
+    assert isinstance(step, Reply)
+    assert step.status == 503
+    assert b'"model_gone"' in step.body
+
+
+def test_a_target_that_is_gone_or_has_lost_its_key_gets_503() -> None:
+    begun = first(live(), encoded())
+    for other in (elsewhere(birch="https://moved.test/v1"), live(keys={"acorn-key": "k"})):
+        step = attempted(begun, 2, None, live=other)
+        assert isinstance(step, Reply)
+        assert step.status == 503
+
+
+@pytest.mark.parametrize("span", ["", "1", "a-b", "-1-2", "1-", "٣-٤", "1-2-3", "1_0-20"])
+def test_a_span_that_prism_did_not_write_gets_503(span: str) -> None:
+    made = live()
+    begun = first(made, encoded())
+    step = attempted(begun, 2, None, live=made, **{"x-prism-model-span": span})
+    assert isinstance(step, Reply)
+    assert step.status == 503
