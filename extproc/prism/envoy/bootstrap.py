@@ -32,7 +32,6 @@ class Settings:
 
 def bootstrap(settings: Settings) -> dict[str, Any]:
     """Envoy's bootstrap, ready to be written as JSON."""
-    ads = {"ads": {}, "resource_api_version": "V3"}
     return {
         "node": {"id": settings.node, "cluster": "prism"},
         "admin": {"address": {"pipe": {"path": settings.admin_socket, "mode": 0o600}}},
@@ -54,7 +53,7 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
                 # No deadline: the stream lives as long as Prism.
                 "grpc_services": [names.prism_grpc(timeout="0s")],
             },
-            "cds_config": ads,
+            "cds_config": names.from_ads(),
         },
         "static_resources": {
             "listeners": [gateway_listener(settings), attempts_listener(settings)],

@@ -239,7 +239,7 @@ def _fallback_headers(target: Target) -> dict[str, Any]:
 def _injector() -> dict[str, Any]:
     source = {
         "name": names.FALLBACK_SECRET,
-        "sds_config": {"ads": {}, "resource_api_version": "V3"},
+        "sds_config": names.from_ads(),
     }
     credential = names.typed(
         "extensions.http.injected_credentials.generic.v3.Generic",

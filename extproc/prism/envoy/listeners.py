@@ -52,7 +52,7 @@ def gateway_listener(settings: Settings) -> dict[str, Any]:
         early_header_mutation_extensions=[early_header_mutation()],
         rds={
             "route_config_name": names.GATEWAY_ROUTES,
-            "config_source": {"ads": {}, "resource_api_version": "V3"},
+            "config_source": names.from_ads(),
         },
         http_filters=[
             ext_proc(settings, names.ROUTE_STAGE, fail_open=True),

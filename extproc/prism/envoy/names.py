@@ -28,6 +28,12 @@ ATTEMPT_STAGE: Final = "attempt"
 _TYPES: Final = "type.googleapis.com/envoy."
 
 
+def from_ads() -> dict[str, Any]:
+    """A config source: Prism. Envoy waits for it as long as it takes; by default it would go
+    on after 15 seconds and answer 404 to everything."""
+    return {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
+
+
 def typed(name: str, **fields: Any) -> dict[str, Any]:
     """A typed config; ``name`` is the message's full name without ``envoy.``."""
     return {"@type": _TYPES + name, **fields}

@@ -1,0 +1,135 @@
+"""The command line as a newcomer uses it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import openai
+import pytest
+
+from prism.cli import VERBS
+
+from .running import PATIENCE_S, until
+
+DEMO_KEYS = (
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "GEMINI_API_KEY",
+    "DEEPSEEK_API_KEY",
+    "MISTRAL_API_KEY",
+)
+
+
+def prism(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "prism", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+
+
+def test_help_names_every_verb() -> None:
+    shown = prism("--help").stdout
+    assert all(re.search(rf"^  {verb} ", shown, re.MULTILINE) for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str) -> None:
+    answer = prism(verb, "--help")
+    assert answer.returncode == 0
+    assert answer.stdout.startswith("Usage: ")
+    assert len(answer.stdout.splitlines()) > 5
+
+
+def test_a_broken_folder_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "table.yaml").write_text("apiVersion: routing.prism.dev/v1alpha1\nkind: Routing\n")
+    answer = prism("run", "--config", str(config), "--state", str(tmp_path / "state"))
+    assert answer.returncode == 1
+    assert "table.yaml:2" in answer.stderr
+    assert "RoutingTable" in answer.stderr
+
+
+def test_a_taken_port_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        answer = prism("demo", "--listen", address)
+    assert answer.returncode == 1
+    assert f"can't listen on {address}" in answer.stderr
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    output = tmp_path / "demo.log"
+    environment = {name: value for name, value in os.environ.items() if name not in DEMO_KEYS}
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prism", "demo", "--listen", "127.0.0.1:0"],
+            env={**environment, "PYTHONUNBUFFERED": "1"},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    yield process, output
+    process.kill()
+    process.wait()
+
+
+def test_the_demo_answers_what_it_prints_and_ends_cleanly(
+    demo: tuple[subprocess.Popen[bytes], Path],
+) -> None:
+    process, output = demo
+    until(lambda: "Ctrl-C ends everything." in output.read_text(), "the demo to be up")
+    shown = output.read_text()
+    assert "real" not in re.findall(r"^  \w+ +(real|simulated) ", shown, re.MULTILINE)
+    # The curl line, run by a shell as it is pasted.
+    curl = shown[shown.index("curl -si") : shown.index("With the OpenAI SDK")]
+    answer = subprocess.run(
+        ["/bin/sh", "-c", curl], capture_output=True, text=True, timeout=PATIENCE_S, check=True
+    ).stdout
+    assert answer.startswith("HTTP/1.1 200 OK")
+    assert "x-prism-task-type: simple" in answer
+    # The snippet, run by Python as it is pasted.
+    start = shown.index("  from openai import")
+    snippet = shown[start : shown.index("Ctrl-C ends")].replace("\n  ", "\n").strip()
+    ran = subprocess.run(
+        [sys.executable, "-c", snippet],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "You said: Write a binary search in Rust." in ran.stdout
+    # The address of the decisions.
+    decisions = re.search(r"http://\S+/decisions", shown)
+    assert decisions is not None
+    assert httpx.get(decisions[0]).json()[0]["decision"]["mode"] == "eco"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE_S) == 0
+    assert output.read_text().rstrip().endswith("All ended.")
+
+
+def test_a_change_of_the_demo_s_config_is_live(
+    demo: tuple[subprocess.Popen[bytes], Path],
+) -> None:
+    _, output = demo
+    until(lambda: "Ctrl-C ends everything." in output.read_text(), "the demo to be up")
+    shown = output.read_text()
+    config = re.search(r"config +(\S+)", shown)
+    url = re.search(r"gateway +(\S+)", shown)
+    assert config is not None
+    assert url is not None
+    policies = Path(config[1]) / "policies.yaml"
+    policies.write_text(
+        policies.read_text().replace("project: demo\n", "project: demo\n  pins: Denied\n")
+    )
+    with openai.OpenAI(base_url=url[1], api_key="prism-demo", max_retries=0) as client:
+        until(lambda: [m.id for m in client.models.list()] == ["auto"], "the change to be live")
