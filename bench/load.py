@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, cast
+from typing import cast
 
 from prompts import DIGITS, Request
 
@@ -55,7 +55,7 @@ class Load:
 
     async def run(self, seconds: float, concurrency: int) -> Sample:
         """Keep ``concurrency`` requests under way; raises ``BadAnswer`` at the first bad one."""
-        stretch = _Stretch(self, seconds)
+        stretch = _Stretch(self, seconds, concurrency)
         loop = asyncio.get_running_loop()
         connections = [
             (await loop.create_connection(lambda: _Connection(stretch), "127.0.0.1", self._port))[1]
@@ -68,7 +68,7 @@ class Load:
             stretch.start()
             for connection in connections:
                 connection.send()
-            await stretch.over(connections)
+            await stretch.over()
         finally:
             gc.enable()
             for connection in connections:
@@ -85,48 +85,46 @@ class Load:
 
 
 class _Stretch:
-    """One run: when it counts, what it found, and how it failed."""
+    """One run: when it counts, what it found, and how it ended."""
 
-    __slots__ = ("_failed", "_seconds", "latencies", "load", "since", "until")
+    __slots__ = ("_busy", "_ended", "_seconds", "latencies", "load", "since", "until")
 
-    def __init__(self, load: Load, seconds: float) -> None:
+    def __init__(self, load: Load, seconds: float, concurrency: int) -> None:
         self.load = load
         self.latencies: array[float] = array("d")
         self.since = self.until = 0.0
         self._seconds = seconds
-        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._busy = concurrency
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def start(self) -> None:
         """The settling begins now."""
         self.since = perf_counter() + SETTLE_S
         self.until = self.since + self._seconds
 
+    def done(self) -> None:
+        """A connection has had its last answer."""
+        self._busy -= 1
+        if not self._busy and not self._ended.done():
+            self._ended.set_result(None)
+
     def fail(self, message: str) -> None:
         """End the run; the first reason counts."""
-        if not self._failed.done():
-            self._failed.set_exception(BadAnswer(message))
+        if not self._ended.done():
+            self._ended.set_exception(BadAnswer(message))
 
-    async def over(self, connections: Sequence[_Connection]) -> None:
+    async def over(self) -> None:
         """Wait for the last answer of every connection."""
-        done = asyncio.gather(*(connection.done for connection in connections))
-        ends: list[asyncio.Future[Any]] = [self._failed, done]
-        await asyncio.wait(
-            ends,
-            timeout=SETTLE_S + self._seconds + STUCK_S,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        if self._failed.done():
-            done.cancel()
-            self._failed.result()
-        if not done.done():
-            done.cancel()
-            raise BadAnswer(f"an answer took longer than {STUCK_S:g} s")
+        try:
+            await asyncio.wait_for(self._ended, SETTLE_S + self._seconds + STUCK_S)
+        except TimeoutError:
+            raise BadAnswer(f"an answer took longer than {STUCK_S:g} s") from None
 
 
 class _Connection(asyncio.Protocol):
     """One client."""
 
-    __slots__ = ("_began", "_got", "_stretch", "_total", "_transport", "done")
+    __slots__ = ("_began", "_closed", "_got", "_stretch", "_total", "_transport")
 
     def __init__(self, stretch: _Stretch) -> None:
         self._stretch = stretch
@@ -134,7 +132,7 @@ class _Connection(asyncio.Protocol):
         self._got = b""
         self._total = 0
         self._began = 0.0
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -162,8 +160,8 @@ class _Connection(asyncio.Protocol):
             stretch.latencies.append(now - self._began)
         if now < stretch.until:
             self.send()
-        elif not self.done.done():
-            self.done.set_result(None)
+        else:
+            stretch.done()
 
     def _read_head(self, got: bytes) -> bool:
         """Check the head once it is there, and find out where the answer ends."""
@@ -182,12 +180,12 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Only ``close`` may end a connection."""
-        if not self.done.done():
+        if not self._closed:
             self._stretch.fail(f"the connection was closed instead of an answer ({exc})")
 
     def close(self) -> None:
         """End the connection."""
-        self.done.cancel()
+        self._closed = True
         self._transport.abort()
 
 
