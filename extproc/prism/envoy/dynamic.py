@@ -7,6 +7,7 @@ messages, which checks every field.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -181,13 +182,14 @@ def _set(name: str, value: str) -> dict[str, Any]:
 def _address(name: str, base_url: str) -> dict[str, Any]:
     url = urlsplit(base_url)
     host = url.hostname or ""
+    literal = _is_address(host)
+    shown = f"[{host}]" if ":" in host else host
     port = url.port or (443 if url.scheme == "https" else 80)
     endpoint = {
         "address": {"socket_address": {"address": host, "port_value": port}},
         # What auto_host_rewrite puts into the host header.
-        "hostname": host if url.port is None else f"{host}:{port}",
+        "hostname": shown if url.port is None else f"{shown}:{port}",
     }
-    literal = host.replace(".", "").isdigit() or ":" in host
     return {
         "type": "STATIC" if literal else "LOGICAL_DNS",
         **({} if literal else {"dns_lookup_family": "ALL"}),
@@ -196,6 +198,15 @@ def _address(name: str, base_url: str) -> dict[str, Any]:
             "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}],
         },
     }
+
+
+def _is_address(host: str) -> bool:
+    """Whether a host is an IP address rather than a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _http_options(target: Target, filters: list[dict[str, Any]]) -> dict[str, Any]:
@@ -259,10 +270,12 @@ def _injector() -> dict[str, Any]:
 
 def _tls(base_url: str, ca_file: str) -> dict[str, Any]:
     host = urlsplit(base_url).hostname or ""
-    san = {"san_type": "DNS", "matcher": {"exact": host}}
+    literal = _is_address(host)
+    san = {"san_type": "IP_ADDRESS" if literal else "DNS", "matcher": {"exact": host}}
     context = names.typed(
         "extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-        sni=host,
+        # Server names are names (RFC 6066, section 3): an address is not sent as one.
+        **({} if literal else {"sni": host}),
         common_tls_context={
             "validation_context": {
                 "trusted_ca": {"filename": ca_file},

@@ -76,6 +76,8 @@ class Classifying:
         answers: list[Answer]
         try:
             found = self._classifier.classify_batch([text for text, _ in batch])
+            if len(found) != len(batch):
+                raise ValueError("as many answers as texts are needed")
             answers = [(classification, None) for classification in found]
         except Exception as error:  # a decision must be made whatever the model does
             # The message could hold the prompt: the type is enough.

@@ -14,6 +14,8 @@ from prism.routing.record import Outcome
 
 SERVICE = "envoy.service.accesslog.v3.AccessLogService"
 METHOD = "StreamAccessLogs"
+MOST_TOKENS = 2**53
+"""Counts beyond this are no counts; a double does not hold them exactly either."""
 
 decode = StreamAccessLogsMessage.FromString
 """bytes → StreamAccessLogsMessage."""
@@ -65,10 +67,13 @@ def _outcome(entry: HTTPAccessLogEntry) -> Outcome:
     usage = metadata[USAGE].fields if USAGE in metadata else {}
 
     def tokens(key: str) -> int | None:
-        return int(usage[key].number_value) if key in usage else None
+        # A provider's own words: only a count is taken as one.
+        number = usage[key].number_value if key in usage else -1.0
+        return int(number) if 0 <= number < MOST_TOKENS else None
 
     answered = response.response_headers
     first = common.time_to_first_downstream_tx_byte
+    started = common.HasField("time_to_first_downstream_tx_byte")
     total = common.duration
     return Outcome(
         status=response.response_code.value or None,
@@ -78,6 +83,6 @@ def _outcome(entry: HTTPAccessLogEntry) -> Outcome:
         input_tokens=tokens("input"),
         output_tokens=tokens("output"),
         cached_input_tokens=tokens("cached"),
-        first_byte_ms=first.seconds * 1000 + first.nanos / 1e6 if first.ByteSize() else None,
+        first_byte_ms=first.seconds * 1000 + first.nanos / 1e6 if started else None,
         total_ms=total.seconds * 1000 + total.nanos / 1e6,
     )

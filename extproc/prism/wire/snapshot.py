@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from google.protobuf.message import DecodeError
 
@@ -41,10 +42,17 @@ def decode(data: bytes) -> list[Resource]:
                 kind=message.kind,
                 name=message.name,
                 namespace=message.namespace,
-                spec=json.loads(message.spec_json),
+                spec=_spec(message.spec_json),
                 generation=message.generation,
             )
             for message in snapshot.resources
         ]
-    except (DecodeError, ValueError) as error:
+    except (DecodeError, ValueError, RecursionError) as error:
         raise BadSnapshot(f"not a snapshot: {error}") from None
+
+
+def _spec(encoded: bytes) -> dict[str, Any]:
+    spec = json.loads(encoded)
+    if not isinstance(spec, dict):
+        raise ValueError("the specification of a resource is no object")
+    return spec
