@@ -13,10 +13,12 @@ from prism.prompt.chat import (
     MOST_TOKENS,
     Chat,
     Kwargs,
+    classifier_text,
     kwargs_of,
     mode_named,
     model_of,
     read_chat,
+    read_messages,
 )
 from prism.prompt.document import BadBody, read
 from prism.routing.catalog import Capability, Mode
@@ -166,6 +168,13 @@ def test_a_value_nested_more_deeply_than_the_top_level_was_read_is_refused(body:
     for depth in range(900, 1100, 5):
         with pytest.raises(BadBody):
             read_chat(read(body % (b"[" * depth + b"]" * depth)))
+
+
+def test_messages_alone_are_read_by_the_same_rules() -> None:
+    found = read_messages(json.dumps([*HI, {"role": "user", "content": [text("more")]}]).encode())
+    assert classifier_text(found) == "hi\nmore"
+    with pytest.raises(BadBody, match=r"messages\[0\].role"):
+        read_messages(b'[{"role":1}]')
 
 
 LONG = "a turn that is long enough to stand for itself, without the one before it"

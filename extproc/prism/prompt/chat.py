@@ -124,6 +124,12 @@ def read_chat(document: Document) -> Chat:
     )
 
 
+def read_messages(encoded: bytes | msgspec.Raw) -> list[Message]:
+    """Decode the value of ``messages``; raises ``BadBody``."""
+    messages: list[Message] = _decode(encoded, "messages", _MESSAGES)
+    return messages
+
+
 def classifier_text(messages: list[Message]) -> str:
     """What the classifier sees: the last user turn, after the one before it when it is short.
 
@@ -195,7 +201,7 @@ def _member(document: Document, name: str, decoder: msgspec.json.Decoder[Any]) -
     return None if encoded is None else _decode(encoded, name, decoder)
 
 
-def _decode(encoded: msgspec.Raw, name: str, decoder: msgspec.json.Decoder[Any]) -> Any:
+def _decode(encoded: bytes | msgspec.Raw, name: str, decoder: msgspec.json.Decoder[Any]) -> Any:
     try:
         return decoder.decode(encoded)
     except msgspec.ValidationError as error:
