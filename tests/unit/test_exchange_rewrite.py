@@ -39,7 +39,6 @@ def test_attempt_one_is_written_in_full() -> None:
     assert headers[":path"] == "/v1/chat/completions"
     assert headers["authorization"] == "Bearer sk-acorn"
     assert headers["x-prism-decision-id"] == ID
-    assert headers["x-prism-plan"] == "v1"
     assert headers["x-envoy-max-retries"] == "2"
     assert headers["x-envoy-upstream-rq-per-try-timeout-ms"] == "30000"
     assert headers["x-prism-api-path"] == "/chat/completions"

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from prism.envoy import names
+from prism.envoy.filters import fallback_lua
 from prism.exchange import headers
 from prism.exchange.errors import error_body
 from prism.exchange.targets import Target
@@ -64,7 +65,7 @@ def fallback_cluster(target: Target, ca_file: str) -> dict[str, Any]:
     found = cluster(target, ca_file)
     found["name"] = names.FALLBACK_CLUSTER
     found["load_assignment"]["cluster_name"] = names.FALLBACK_CLUSTER
-    filters = [_fallback_headers(target)]
+    filters = [fallback_lua(), _fallback_headers(target)]
     if target.authorization is not None:
         filters.append(_injector())
     found["typed_extension_protocol_options"] = {

@@ -1,9 +1,7 @@
 -- While Prism is away and the table's failure mode is Open, Envoy alone sends chat requests
 -- to the default cell's first model. This puts that model's name where the client wrote
 -- "model" and takes out "prism", and leaves every other byte as it is. The name comes with
--- the route (metadata); on other routes there is none, and nothing is done.
-
-local WHITESPACE = "^[ \t\r\n]*()"
+-- the route (metadata). It runs upstream, on the way to the fallback's cluster alone.
 
 -- The position after the string that begins at `at`.
 local function after_string(text, at)

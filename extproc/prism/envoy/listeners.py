@@ -16,7 +16,6 @@ from prism.envoy.filters import (
     access_log,
     early_header_mutation,
     ext_proc,
-    fallback_lua,
     local_replies,
     router,
     usage_filters,
@@ -56,7 +55,6 @@ def gateway_listener(settings: Settings) -> dict[str, Any]:
         },
         http_filters=[
             ext_proc(settings, names.ROUTE_STAGE, fail_open=True),
-            fallback_lua(),
             *usage_filters(),
             router(),
         ],

@@ -31,9 +31,6 @@ MODEL_SPAN: Final = "x-prism-model-span"
 """``START-END``, the byte offsets of the value of ``model`` in the body; none: leave the body."""
 API_PATH: Final = "x-prism-api-path"
 """The path below the provider's base URL, with the query."""
-PLAN: Final = "x-prism-plan"
-"""The version of the plan that decided."""
-
 MAX_ATTEMPTS: Final = 5
 """As many attempts as a table may ask for; Envoy's routes know this many cluster headers."""
 
@@ -48,7 +45,6 @@ INTERNAL: Final = (
     TASK_TYPE,
     MODEL_SPAN,
     API_PATH,
-    PLAN,
     *(cluster_header(number) for number in range(1, MAX_ATTEMPTS + 1)),
 )
 

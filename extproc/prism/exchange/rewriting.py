@@ -22,7 +22,6 @@ def rewrite(
     path: str,
     document: Document | None,
     decision: Decision,
-    version: str,
     decision_id: str,
     project_header: str | None,
 ) -> Rewrite:
@@ -35,7 +34,6 @@ def rewrite(
     set_headers = [
         (":path", first.base_path + path),
         (names.DECISION_ID, decision_id),
-        (names.PLAN, version),
         (names.ENVOY_MAX_RETRIES, str(len(targets) - 1)),
         (names.ENVOY_PER_TRY_TIMEOUT_MS, str(round(retry.attempt_timeout_s * 1000))),
     ]

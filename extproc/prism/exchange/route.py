@@ -120,7 +120,6 @@ class RouteStage:
             path=self._endpoint.path,
             document=self._document,
             decision=decision,
-            version=self._live.version,
             decision_id=self._id,
             project_header=self._live.plan.default_table.project_header,
         )

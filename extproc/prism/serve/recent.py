@@ -9,11 +9,16 @@ from prism.routing.record import Outcome, Record
 
 
 class Recent:
-    """Keeps the newest ``size`` records by decision id."""
+    """Keeps the newest ``size`` records by decision id.
+
+    Outcomes are put to their records only when somebody looks: a request must not pay for
+    what may never be read.
+    """
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size
         self._records: OrderedDict[str, Record] = OrderedDict()
+        self._outcomes: dict[str, Outcome] = {}
         self.joined = 0
         """Outcomes that met their decision."""
         self.lost = 0
@@ -23,22 +28,27 @@ class Recent:
         """Keep a decision."""
         self._records[record.decision_id] = record
         if len(self._records) > self._size:
-            self._records.popitem(last=False)
+            oldest, _ = self._records.popitem(last=False)
+            self._outcomes.pop(oldest, None)
 
     def join(self, decision_id: str, outcome: Outcome) -> None:
         """Put the outcome to its decision."""
-        record = self._records.get(decision_id)
-        if record is None:
+        if decision_id not in self._records:
             self.lost += 1
             return
         self.joined += 1
-        self._records[decision_id] = dataclasses.replace(record, outcome=outcome)
+        self._outcomes[decision_id] = outcome
 
     def get(self, decision_id: str) -> Record | None:
         """The record of a decision."""
-        return self._records.get(decision_id)
+        record = self._records.get(decision_id)
+        return None if record is None else self._with_outcome(record)
 
     def newest(self, limit: int) -> list[Record]:
         """The newest first."""
         found = list(self._records.values())
-        return found[: -limit - 1 : -1]
+        return [self._with_outcome(record) for record in found[: -limit - 1 : -1]]
+
+    def _with_outcome(self, record: Record) -> Record:
+        outcome = self._outcomes.get(record.decision_id)
+        return record if outcome is None else dataclasses.replace(record, outcome=outcome)

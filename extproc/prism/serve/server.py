@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import ssl
 import time
@@ -82,6 +83,7 @@ class Server:
             await self._start(configuration, credentials, last_good)
             await server.start()
             stack.push_async_callback(server.stop, grace=5)
+            _tune_garbage_collection()
             admin = Admin(processor, ads, recent, health, self._status)
             await self._serve_admin(admin, stack)
             await self._watch(configuration, credentials, last_good, stop)
@@ -193,6 +195,17 @@ def _grpc_server(processor: Processor, ads: Ads, outcomes: Outcomes) -> Any:
         [grpc.method_handlers_generic_handler(name, handlers) for name, handlers in methods.items()]
     )
     return server
+
+
+def _tune_garbage_collection() -> None:
+    """What is there now stays: look at it no more, and at the young ones less often.
+
+    Decisions kept in memory make each full collection long; nearly all garbage of a request
+    is freed by reference counts anyway.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 def _ca_file() -> str:

@@ -6,9 +6,12 @@ messages get ("go on") is encoded once.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from envoy.service.ext_proc.v3.external_processor_pb2 import (
     BodyResponse,
+    CommonResponse,
     HeaderMutation,
     HeadersResponse,
     ImmediateResponse,
@@ -18,12 +21,16 @@ from envoy.service.ext_proc.v3.external_processor_pb2 import (
 from envoy.type.v3.http_status_pb2 import HttpStatus
 
 from prism.envoy.names import METADATA
+from prism.exchange import headers
 from prism.exchange.steps import Reply, RequestHeaders, Rewrite
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
 METHOD = "Process"
 
 _OVERWRITE = HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+
+# Headers whose values are each request's own.
+_OWN = frozenset({headers.DECISION_ID, headers.MODEL_SPAN, "content-length"})
 
 decode = ProcessingRequest.FromString
 """bytes → ProcessingRequest."""
@@ -45,20 +52,14 @@ def headers_event(message: ProcessingRequest) -> RequestHeaders:
 
 def rewrite_message(step: Rewrite, *, on_body: bool) -> bytes:
     """A rewrite, as the answer to the body message or to the headers message."""
-    mutation = HeaderMutation(
-        set_headers=[
-            HeaderValueOption(
-                header=HeaderValue(key=name, raw_value=value.encode()), append_action=_OVERWRITE
-            )
-            for name, value in step.set_headers
-        ],
-        remove_headers=step.remove_headers,
+    own = [header for header in step.set_headers if header[0] in _OWN]
+    shared = tuple([header for header in step.set_headers if header[0] not in _OWN])
+    response = ProcessingResponse.FromString(
+        _template(shared, step.remove_headers, step.reroute, on_body)
     )
-    response = ProcessingResponse()
     # Filled in place: a body of many megabytes is copied no more often than it must be.
     common = (response.request_body if on_body else response.request_headers).response
-    common.header_mutation.CopyFrom(mutation)
-    common.clear_route_cache = step.reroute
+    common.header_mutation.set_headers.extend([_option(name, value) for name, value in own])
     if step.body is not None:
         common.body_mutation.body = step.body
     if step.labels:
@@ -69,20 +70,35 @@ def rewrite_message(step: Rewrite, *, on_body: bool) -> bytes:
     return encoded
 
 
+@lru_cache(maxsize=1024)
+def _template(
+    shared: tuple[tuple[str, str], ...], remove: tuple[str, ...], reroute: bool, on_body: bool
+) -> bytes:
+    """What all requests with the same targets share, encoded: most of a rewrite's cost."""
+    mutation = HeaderMutation(
+        set_headers=[_option(name, value) for name, value in shared], remove_headers=remove
+    )
+    common = CommonResponse(header_mutation=mutation, clear_route_cache=reroute)
+    if on_body:
+        response = ProcessingResponse(request_body=BodyResponse(response=common))
+    else:
+        response = ProcessingResponse(request_headers=HeadersResponse(response=common))
+    encoded: bytes = response.SerializeToString()
+    return encoded
+
+
+def _option(name: str, value: str) -> HeaderValueOption:
+    header = HeaderValue(key=name, raw_value=value.encode())
+    return HeaderValueOption(header=header, append_action=_OVERWRITE)
+
+
 def reply_message(step: Reply) -> bytes:
     """An answer to the client."""
-    headers = HeaderMutation(
-        set_headers=[
-            HeaderValueOption(
-                header=HeaderValue(key=name, raw_value=value.encode()), append_action=_OVERWRITE
-            )
-            for name, value in step.headers
-        ]
-    )
+    options = [_option(name, value) for name, value in step.headers]
     response = ProcessingResponse(
         immediate_response=ImmediateResponse(
             status=HttpStatus(code=step.status),
-            headers=headers,
+            headers=HeaderMutation(set_headers=options),
             body=step.body,
             details="prism",
         )
