@@ -98,6 +98,7 @@ def test_large_bodies_arrive_whole(
     assert "vision" in config.MODELS[model][3]
 
 
+@pytest.mark.usefixtures("healed")
 def test_a_large_body_fails_over_whole(http: httpx.Client, providers: SimulatedProviders) -> None:
     providers.fault("beta", Fault(kind=FaultKind.STATUS, status=503))
     text = "def f():\n    return 1\n" * 250_000

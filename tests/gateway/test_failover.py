@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -13,26 +13,7 @@ from prism.providers import Fault, FaultKind, SimulatedProviders
 from . import config
 from .running import Gateway, chat, error_of, until
 
-
-@pytest.fixture(autouse=True)
-def healed(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let no failure of a test count in the next: three in a row put a model last."""
-    yield
-    if "shared_gateway" not in request.fixturenames:
-        return
-    gateway = request.getfixturevalue("shared_gateway")
-    providers = request.getfixturevalue("shared_providers")
-    failed = {r.model for r in providers.requests if r.status is None or r.status in RETRIED}
-    models = [model for model in config.MODELS if config.upstream(model) in failed]
-    providers.reset()
-    for model in models:
-        # The failure is known before the success that clears it.
-        until(lambda model=model: model in gateway.status()["failuresInARow"], f"{model} to fail")
-        assert _ask(gateway, model=model).status_code == 200
-        until(lambda m=model: m not in gateway.status()["failuresInARow"], f"{model} to be well")
-
-
-RETRIED = {408, 429, 500, 503, 529}
+pytestmark = pytest.mark.usefixtures("healed")
 QUESTION = chat("What is the capital of France?")
 SPORT = {"x-prism-mode": "sport"}  # simple, sport: giant (beta), then mini (alpha)
 

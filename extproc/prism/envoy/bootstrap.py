@@ -84,7 +84,6 @@ def _attempts_cluster(settings: Settings) -> dict[str, Any]:
         "connect_timeout": "1s",
         "per_connection_buffer_limit_bytes": settings.max_body,
         "load_assignment": _endpoint(names.ATTEMPTS, {"address": address}),
-        "typed_extension_protocol_options": _http2(),
         # What protects a provider is set on its own cluster, not on the way there.
         "circuit_breakers": _no_limits(),
     }

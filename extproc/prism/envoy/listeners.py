@@ -42,7 +42,7 @@ def gateway_listener(settings: Settings) -> dict[str, Any]:
         skip_xff_append=True,
         normalize_path=True,
         merge_slashes=False,
-        path_with_escaped_slashes_action="REJECT_REQUEST",
+        path_with_escaped_slashes_action="KEEP_UNCHANGED",
         server_header_transformation="PASS_THROUGH",
         stream_idle_timeout=STREAM_IDLE,
         # Else a 400, whoever answers with it, would close the client's connection.
@@ -75,16 +75,13 @@ def attempts_listener(settings: Settings) -> dict[str, Any]:
     manager = names.typed(
         _HCM,
         stat_prefix=names.ATTEMPTS,
-        codec_type="HTTP2",
+        # On a hop in memory, HTTP/2's frames and windows cost more than its streams save.
+        codec_type="HTTP1",
         use_remote_address=False,
         skip_xff_append=True,
         generate_request_id=False,
         server_header_transformation="PASS_THROUGH",
         stream_idle_timeout=STREAM_IDLE,
-        http2_protocol_options={
-            "initial_stream_window_size": 16 * 1024 * 1024,
-            "initial_connection_window_size": 64 * 1024 * 1024,
-        },
         route_config=_attempt_routes(),
         http_filters=[ext_proc(settings, names.ATTEMPT_STAGE, fail_open=False), router()],
         local_reply_config=local_replies(),

@@ -10,7 +10,7 @@ from prism.routing.decide import Health
 FAILURES = 3
 """Failed attempts in a row after which a model goes last."""
 REST_S = 10.0
-"""Seconds for which it does; then one request may try it again."""
+"""Seconds for which it does; then it has its place again."""
 
 
 @dataclass(slots=True)

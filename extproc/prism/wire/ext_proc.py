@@ -29,8 +29,11 @@ METHOD = "Process"
 
 _OVERWRITE = HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
 
-# Headers whose values are each request's own.
-_OWN = frozenset({headers.DECISION_ID, headers.MODEL_SPAN, "content-length"})
+# Headers whose values are each request's own; paths among them, since clients choose queries
+# and must not fill the cache of templates.
+_OWN = frozenset(
+    {headers.DECISION_ID, headers.MODEL_SPAN, headers.API_PATH, "content-length", ":path"}
+)
 
 decode = ProcessingRequest.FromString
 """bytes → ProcessingRequest."""
