@@ -1,0 +1,109 @@
+"""The model file: one ONNX graph whose metadata says what it is; opened, checked, or refused."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prism.classify.shape import SHAPE
+from prism.routing.catalog import TASKS
+
+# Changes with the features: a model trained on others would answer nonsense.
+FORMAT = "1"
+# Keys of the model's metadata.
+FORMAT_KEY = "prism.format"
+CLASSES_KEY = "prism.classes"
+WORDS_KEY = "prism.words"
+ABSTAIN_KEY = "prism.abstain_below"
+
+CLASSES = ",".join(TASKS)
+INPUTS: dict[str, tuple[str, list[int | None]]] = {
+    "tokens": ("tensor(int64)", [None]),
+    "grams": ("tensor(int64)", [None]),
+    "words": ("tensor(int64)", [None]),
+    "shape": ("tensor(float)", [SHAPE]),
+}
+OUTPUTS: dict[str, tuple[str, list[int | None]]] = {
+    "probabilities": ("tensor(float)", [len(TASKS)])
+}
+
+
+class ModelRefused(ValueError):
+    """The file is no classifier that this version can run; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """``session``: an onnxruntime session. ``words``: sorted uint32 hashes of known words.
+
+    ``abstain_below``: the confidence under which its trainer advises to abstain.
+    """
+
+    session: Any
+    words: NDArray[np.uint32]
+    abstain_below: float
+
+
+def open_model(path: Path, threads: int) -> Model:
+    """Open and check a model. Raises ``ModelRefused``; ``FileNotFoundError`` where none is."""
+    import onnxruntime
+
+    content = path.read_bytes()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    # Threads that spin would take the cores that requests need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+    # onnxruntime's errors have no common base but this.
+    except Exception as error:
+        raise ModelRefused(f"{path}: not a readable ONNX model: {error}") from error
+    said = session.get_modelmeta().custom_metadata_map
+    _check(path, session, said)
+    return Model(session, _words(path, said), _threshold(path, said))
+
+
+def _check(path: Path, session: Any, said: dict[str, str]) -> None:
+    for key, wanted in ((FORMAT_KEY, FORMAT), (CLASSES_KEY, CLASSES)):
+        if said.get(key) != wanted:
+            raise ModelRefused(f"{path}: metadata {key} is {said.get(key)!r}, not {wanted!r}")
+    for what, nodes, wanted_nodes in (
+        ("inputs", session.get_inputs(), INPUTS),
+        ("outputs", session.get_outputs(), OUTPUTS),
+    ):
+        found = {node.name: (node.type, _sizes(node.shape)) for node in nodes}
+        if found != wanted_nodes:
+            raise ModelRefused(f"{path}: {what} are {found}, not {wanted_nodes}")
+
+
+def _sizes(shape: list[int | str | None]) -> list[int | None]:
+    return [size if isinstance(size, int) else None for size in shape]
+
+
+def _words(path: Path, said: dict[str, str]) -> NDArray[np.uint32]:
+    try:
+        words = np.frombuffer(base64.b64decode(said[WORDS_KEY], validate=True), "<u4")
+    except (KeyError, ValueError, binascii.Error) as error:
+        raise ModelRefused(f"{path}: metadata {WORDS_KEY} is unreadable: {error!r}") from None
+    if not len(words) or (words[1:] <= words[:-1]).any():
+        raise ModelRefused(f"{path}: metadata {WORDS_KEY} is not a rising list of hashes")
+    return words.astype(np.uint32)
+
+
+def _threshold(path: Path, said: dict[str, str]) -> float:
+    try:
+        threshold = float(said[ABSTAIN_KEY])
+    except (KeyError, ValueError) as error:
+        raise ModelRefused(f"{path}: metadata {ABSTAIN_KEY} is unreadable: {error!r}") from None
+    if not 0 <= threshold <= 1:
+        raise ModelRefused(f"{path}: metadata {ABSTAIN_KEY} is {threshold}, not within 0 to 1")
+    return threshold

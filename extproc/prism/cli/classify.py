@@ -1,0 +1,130 @@
+"""``prism classify``: the classifier on JSON lines, and how long it takes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from prism.classify import Classifier
+
+_LENGTHS = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
+_ROUNDS = 300
+_SENTENCE = "Compare three ways to store 250 GB of logs, then write a short plan (in Python). "
+
+
+@click.command("classify")
+@click.option(
+    "--model",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A model file instead of the shipped one.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="Abstain below this confidence; the model's own by default.",
+)
+@click.option("--benchmark", is_flag=True, help="Print the time per text by length and stop.")
+def command(model: Path | None, threshold: float | None, benchmark: bool) -> None:
+    """Classify JSON lines from standard input.
+
+    Each line is {"text": ...}, or {"messages": [...]} as in a chat request. The answer to
+    each goes to standard output, in order, as one JSON line. Lines that cannot be read are
+    named on standard error, and the exit code is then 1; the others are answered all the same.
+    """
+    from prism.classify import Classifier, ModelRefused
+
+    try:
+        classifier = Classifier(model)
+    except ModelRefused as error:
+        raise click.ClickException(str(error)) from None
+    if benchmark:
+        for line in measured(classifier):
+            click.echo(line)
+        return
+    limit = classifier.abstain_below if threshold is None else threshold
+    if not _answer_all(classifier, limit, sys.stdin.buffer):
+        sys.exit(1)
+
+
+def _answer_all(classifier: Classifier, limit: float, lines: Iterable[bytes]) -> bool:
+    good = True
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            text = text_of_line(line)
+        except ValueError as error:
+            click.echo(f"line {number}: {error}", err=True)
+            good = False
+            continue
+        click.echo(json.dumps(answer(classifier, limit, text)))
+    return good
+
+
+def answer(classifier: Classifier, limit: float, text: str) -> dict[str, Any]:
+    """What is printed for one text; ``abstained`` when the confidence is below ``limit``."""
+    found = classifier.classify(text)
+    return {
+        "task": found.task,
+        "confidence": round(found.confidence, 4),
+        "probabilities": {task: round(p, 4) for task, p in found.probabilities.items()},
+        "abstained": found.confidence < limit,
+    }
+
+
+def text_of_line(line: bytes) -> str:
+    """The text to classify of one JSON line. Raises ``ValueError`` with what is wrong."""
+    try:
+        said = json.loads(line)
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(said, dict):
+        raise ValueError('not an object; write {"text": "..."}')
+    if "text" in said:
+        if not isinstance(said["text"], str):
+            raise ValueError("'text' is not a string")
+        return said["text"]
+    if "messages" in said:
+        return _text_of_messages(said["messages"])
+    raise ValueError("has neither 'text' nor 'messages'")
+
+
+def _text_of_messages(said: object) -> str:
+    """What the gateway would show the classifier of these messages."""
+    from prism.prompt.chat import classifier_text, read_messages
+    from prism.prompt.document import BadBody
+
+    try:
+        messages = read_messages(json.dumps(said).encode())
+    except BadBody as error:
+        raise ValueError(str(error)) from None
+    if not messages:
+        raise ValueError("'messages' is empty")
+    return classifier_text(messages)
+
+
+def measured(classifier: Classifier) -> Iterator[str]:
+    """A table of times per text in milliseconds, features included, by length in characters."""
+    import time
+
+    yield f"{'characters':>10} {'p50 ms':>8} {'mean ms':>8} {'p99 ms':>8}"
+    for length in _LENGTHS:
+        text = (_SENTENCE * (length // len(_SENTENCE) + 1))[:length]
+        times = []
+        for _ in range(_ROUNDS):
+            began = time.perf_counter()
+            classifier.classify(text)
+            times.append((time.perf_counter() - began) * 1_000)
+        times.sort()
+        half, late = times[_ROUNDS // 2], times[_ROUNDS * 99 // 100]
+        yield f"{length:>10,} {half:>8.3f} {sum(times) / _ROUNDS:>8.3f} {late:>8.3f}"

@@ -1,0 +1,191 @@
+"""The model card, every number of it measured by the run that writes it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from measure import Floats, Labels, Mix, abstained, confusion, ece, macro_f1, under_routed
+from rows import GROUPS, REALISTIC, Row, labels
+
+from prism.classify import Classifier
+from prism.cli.classify import measured
+from prism.routing.catalog import TASKS
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was measured; see ``validate.Left`` for the arrays."""
+
+    rows: Sequence[Row]
+    group: Labels
+    probabilities: Floats
+    pairs: dict[str, tuple[Labels, Floats]]
+    threshold: float
+    mix: Mix
+
+
+def write_card(path: Path, report: Report, model: Path) -> None:
+    """Write the card of ``model`` to ``path``."""
+    path.write_text("\n".join(_lines(report, model)) + "\n", encoding="utf-8")
+
+
+def _lines(report: Report, model: Path) -> Iterator[str]:
+    size = model.stat().st_size / 2**20
+    yield from (
+        "# Model card: the task classifier",
+        "",
+        "Written by `training/train.py` from the numbers of its run; don't edit it by hand.",
+        "",
+        f"`{model.name}`, {size:.2f} MiB, tells the task of a prompt: {', '.join(TASKS)}.",
+        "A linear model over hashed words, word pairs and triples and character n-grams, and a",
+        "small network over averaged word vectors (reduced from multilingual-e5-small, MIT) and",
+        "over the look of the text; their logits are mixed, and calibrated, on prompts of",
+        "sources that the models had not seen.",
+        "",
+        f"Default abstain threshold: **{report.threshold:.2f}** confidence.",
+        "",
+        "## Out of source",
+        "",
+        "Each group was answered for by models, and a calibration, that saw none of it. F1 is the",
+        "mean over the classes that the group has; ECE has 15 bins; under-routed is the share of",
+        "code, reasoning and complex prompts read as simple with confidence at or above the",
+        "threshold; abstained is the share below it.",
+        "",
+    )
+    yield from _groups(report)
+    yield from ("", "## Confusion, realistic groups", "")
+    yield from _confusion(report)
+    yield from ("", "## By language, realistic groups", "")
+    yield from _languages(report)
+    yield from ("", "## Calibration, realistic groups", "")
+    yield from _calibration(report)
+    yield from ("", "## Robustness", "", *_ROBUSTNESS)
+    yield from _robustness(report)
+    yield from (
+        "",
+        "## Latency",
+        "",
+        "One thread, features included, as `prism classify --benchmark`",
+        "measures it on the machine that trained:",
+        "",
+        "```",
+    )
+    yield from measured(Classifier(model))
+    yield from ("```", "", "## Data", "", *_DATA)
+    yield from _sources(report)
+    yield from ("", "## Known weaknesses", "", *_weaknesses(report))
+
+
+_ROBUSTNESS = (
+    "Share of realistic prompts (left out, up to 100 a group) whose task stays when the text is",
+    "changed, without and with the changes after which it abstains not counted.",
+    "",
+)
+_DATA = (
+    "Prompts used for training after capping; their text is not in this repository, except the",
+    "authored ones, which are the project's own. Labels come from the source, a heuristic or one",
+    "reader.",
+    "",
+)
+
+
+def _groups(report: Report) -> Iterator[str]:
+    wanted = labels(report.rows)
+    yield "| left out | prompts | macro-F1 | accuracy | ECE | under-routed | abstained |"
+    yield "|---|---|---|---|---|---|---|"
+    spots = [(name, report.group == i) for i, name in enumerate(GROUPS)]
+    real = report.group < len(REALISTIC)
+    spots.insert(len(REALISTIC), ("**all realistic**", real))
+    spots.append(("**all benchmarks**", ~real))
+    for name, here in spots:
+        truth, said = wanted[here], report.probabilities[here]
+        found = said.argmax(1)
+        cells = (
+            f"{macro_f1(truth, found):.3f}",
+            f"{(truth == found).mean():.3f}",
+            f"{ece(truth, said):.3f}",
+            f"{under_routed(truth, said, report.threshold):.3f}",
+            f"{abstained(said, report.threshold):.3f}",
+        )
+        yield f"| {name} | {here.sum():,} | {' | '.join(cells)} |"
+
+
+def _confusion(report: Report) -> Iterator[str]:
+    real = report.group < len(REALISTIC)
+    table = confusion(labels(report.rows)[real], report.probabilities[real].argmax(1))
+    yield f"| label, read as | {' | '.join(TASKS)} | recall |"
+    yield "|---|---|---|---|---|---|"
+    for task, counts in zip(TASKS, table, strict=True):
+        recall = counts[TASKS.index(task)] / counts.sum()
+        yield f"| {task} | {' | '.join(str(count) for count in counts)} | {recall:.3f} |"
+
+
+def _languages(report: Report) -> Iterator[str]:
+    real = report.group < len(REALISTIC)
+    spots: dict[str, list[int]] = defaultdict(list)
+    for i in np.flatnonzero(real):
+        spots[report.rows[i].lang].append(int(i))
+    wanted = labels(report.rows)
+    yield "| language | prompts | macro-F1 |"
+    yield "|---|---|---|"
+    for lang, index in sorted(spots.items(), key=lambda entry: -len(entry[1])):
+        if len(index) >= 20:
+            score = macro_f1(wanted[index], report.probabilities[index].argmax(1))
+            yield f"| {lang} | {len(index):,} | {score:.3f} |"
+
+
+def _calibration(report: Report) -> Iterator[str]:
+    real = report.group < len(REALISTIC)
+    truth, said = labels(report.rows)[real], report.probabilities[real]
+    confidence, right = said.max(1), said.argmax(1) == truth
+    yield "| confidence | prompts | mean confidence | right |"
+    yield "|---|---|---|---|"
+    for tenth in range(2, 10):
+        here = (confidence >= tenth / 10) & (confidence < (tenth + 1) / 10 + (tenth == 9))
+        if here.any():
+            span = f"{tenth / 10:.1f} to {(tenth + 1) / 10:.1f}"
+            yield (
+                f"| {span} | {here.sum():,} | {confidence[here].mean():.3f} "
+                f"| {right[here].mean():.3f} |"
+            )
+
+
+def _robustness(report: Report) -> Iterator[str]:
+    yield "| change | pairs | same task | same or abstained |"
+    yield "|---|---|---|---|"
+    for kind, (index, said) in report.pairs.items():
+        same = said.argmax(1) == report.probabilities[index].argmax(1)
+        unsure = said.max(1) < report.threshold
+        yield f"| {kind} | {len(index):,} | {same.mean():.3f} | {(same | unsure).mean():.3f} |"
+
+
+def _sources(report: Report) -> Iterator[str]:
+    counts = Counter((row.source, row.license) for row in report.rows)
+    yield "| source | licence | prompts |"
+    yield "|---|---|---|"
+    for (source, licence), count in sorted(counts.items()):
+        yield f"| {source} | {licence} | {count:,} |"
+
+
+def _weaknesses(report: Report) -> Iterator[str]:
+    real = report.group < len(REALISTIC)
+    wanted = labels(report.rows)
+    table = confusion(wanted[real], report.probabilities[real].argmax(1))
+    np.fill_diagonal(table, 0)
+    label, found = np.unravel_index(table.argmax(), table.shape)
+    share = table[label, found] / (wanted[real] == label).sum()
+    scores = {
+        name: macro_f1(wanted[here], report.probabilities[here].argmax(1))
+        for i, name in enumerate(REALISTIC)
+        if (here := report.group == i).any()
+    }
+    worst = sorted(scores, key=scores.__getitem__)[:3]
+    yield f"- The most common error: {TASKS[label]} read as {TASKS[found]}, {share:.1%} of them."
+    yield f"- The realistic groups it does worst on: {', '.join(worst)}."
+    yield "- It reads words and their neighbours, not sentences: an ask hidden in a long paste, or"
+    yield "  one whose difficulty lies in what the words mean together, can go unseen."
+    yield "- Languages that the prompts lack are known only through the word vectors."

@@ -1,0 +1,90 @@
+"""The numbers by which a classifier is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
+SIMPLE = 0
+CLASSES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """How the two models' logits are put together; temperature is part of the shares."""
+
+    shares: tuple[float, float]
+    bias: Floats
+
+    def probabilities(self, linear: Floats, network: Floats) -> Floats:
+        mixed = self.shares[0] * linear + self.shares[1] * network + self.bias
+        return np.asarray(special.softmax(mixed, axis=1))
+
+
+def fit_mix(linear: Floats, network: Floats, labels: Labels, weights: Floats) -> Mix:
+    """Least weighted cross-entropy on out-of-source logits: calibrates as it mixes."""
+    share = weights / weights.sum()
+
+    def loss(params: NDArray[np.float64]) -> float:
+        mixed = params[0] * linear + params[1] * network + np.append(0, params[2:])
+        logs = special.log_softmax(mixed, axis=1)[np.arange(len(labels)), labels]
+        return float(-(logs @ share) + 1e-3 * (params[2:] ** 2).sum())
+
+    found = optimize.minimize(loss, np.array([0.5, 0.5, 0, 0, 0]), method="L-BFGS-B").x
+    bias = np.append(0, found[2:]).astype(np.float32)
+    return Mix((float(found[0]), float(found[1])), bias)
+
+
+def confusion(labels: Labels, found: Labels) -> NDArray[np.int64]:
+    """Int64 [labelled, found]: how many of each label were read as each class."""
+    return np.bincount(labels * CLASSES + found, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
+
+
+def macro_f1(labels: Labels, found: Labels) -> float:
+    """Mean F1 of the classes that ``labels`` has."""
+    table = confusion(labels, found)
+    scores = [
+        2 * table[k, k] / (table[k].sum() + table[:, k].sum())
+        for k in range(CLASSES)
+        if table[k].sum()
+    ]
+    return float(np.mean(scores))
+
+
+def ece(labels: Labels, probabilities: Floats, bins: int = 15) -> float:
+    """Expected calibration error of the top class, ``bins`` of equal width (Guo et al. 2017)."""
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    spot = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [
+        abs(confidence[spot == b].mean() - right[spot == b].mean()) * (spot == b).mean()
+        for b in range(bins)
+        if (spot == b).any()
+    ]
+    return float(sum(gaps))
+
+
+def under_routed(labels: Labels, probabilities: Floats, threshold: float) -> float:
+    """Share of the prompts that are not simple and are read as simple at ``threshold``."""
+    hard = labels != SIMPLE
+    if not hard.any():
+        return 0.0
+    top = probabilities[hard]
+    return float(((top.argmax(1) == SIMPLE) & (top.max(1) >= threshold)).mean())
+
+
+def abstained(probabilities: Floats, threshold: float) -> float:
+    """Share of the prompts whose confidence is below ``threshold``."""
+    return float((probabilities.max(1) < threshold).mean())
+
+
+def choose_threshold(labels: Labels, probabilities: Floats, most: float) -> float:
+    """The lowest threshold (in hundredths) that keeps under-routing at ``most``."""
+    for hundredth in range(25, 100):
+        if under_routed(labels, probabilities, hundredth / 100) <= most:
+            return hundredth / 100
+    return 1.0

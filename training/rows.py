@@ -1,0 +1,125 @@
+"""The labelled prompts: loading, capping, weighing, and the sources that are left out together."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from augment import changed
+from numpy.typing import NDArray
+
+from prism.routing.catalog import TASKS, Task
+
+# No (source, label) gives more rows than this.
+CAP = 900
+# What a class's realistic prompts weigh against its benchmark prompts in all.
+REALISTIC_SHARE = 0.7
+# What a changed copy weighs against the prompt as it was.
+COPY_WEIGHT = 0.5
+
+# Sources that share prompts or a hand, so are left out together. The first group reads as
+# real use; the second is benchmarks.
+REALISTIC: dict[str, tuple[str, ...]] = {
+    "arena-hard v2": ("arena_hard_v2.0",),
+    "awesome-prompts": ("awesome_chatgpt_prompts",),
+    "BELLE": ("belle_eval_1k", "belle_zh_seed"),
+    "FollowBench": ("followbench",),
+    "WritingBench": ("writingbench",),
+    "self-instruct": ("self_instruct_user_and_seed",),
+    "authored code": ("authored_code",),
+    "authored complex": ("authored_complex",),
+    "authored simple": ("authored_simple",),
+    "authored reasoning": ("authored_reasoning",),
+    "authored multilingual": ("authored_multilingual",),
+}
+BENCHMARK: dict[str, tuple[str, ...]] = {
+    "AGIEval": ("agieval",),
+    "BIG-bench hard": ("big_bench_hard",),
+    "CLINC150, BFCL": ("clinc150", "bfcl_live"),
+    "nl2bash, MBPP, MultiPL-E": ("nl2bash", "mbpp", "multipl_e_humaneval"),
+    "GSM8K, MATH, SVAMP, NQ, LLMRouter": (
+        "gsm8k", "hendrycks_math", "svamp", "nq_open", "llmrouter_queries",
+    ),
+    "T0/P3": ("t0_p3_via_self_instruct",),
+}  # fmt: skip
+GROUPS = REALISTIC | BENCHMARK
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One prompt. ``weight`` is what it counts in training; ``style`` tags authored prompts."""
+
+    id: str
+    source: str
+    text: str
+    label: Task
+    lang: str
+    license: str
+    style: str
+    weight: float = 1.0
+
+
+def load(folder: Path, seed: int) -> list[Row]:
+    """Every row of ``train.jsonl`` and ``authored.jsonl``, at most ``CAP`` a source and label.
+
+    Raises ``FileNotFoundError``, and ``KeyError`` for rows of another shape.
+    """
+    chance = random.Random(seed)
+    by_kind: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for name in ("train.jsonl", "authored.jsonl"):
+        # Not splitlines(): prompts may hold other line ends, U+2028 for one.
+        with (folder / name).open(encoding="utf-8") as lines:
+            for line in lines:
+                row = _row(json.loads(line))
+                by_kind[row.source, row.label].append(row)
+    kept: list[Row] = []
+    for _, rows in sorted(by_kind.items()):
+        authored = rows[0].source.startswith("authored")
+        kept += rows if authored or len(rows) <= CAP else chance.sample(rows, CAP)
+    return kept
+
+
+def _row(said: dict[str, str]) -> Row:
+    return Row(
+        id=said["id"], source=said["source"], text=said["text"], label=Task(said["label"]),
+        lang=said["lang"], license=said["license"], style=said.get("style") or "",
+    )  # fmt: skip
+
+
+def copies(rows: Sequence[Row], seed: int) -> list[Row]:
+    """A changed copy of each row, with the same label."""
+    chance = random.Random(seed)
+    return [replace(row, text=changed(row.text, chance), weight=COPY_WEIGHT) for row in rows]
+
+
+def weights(rows: Sequence[Row]) -> NDArray[np.float32]:
+    """Float32 [rows] with mean 1: classes weigh the same; so do the parts within a class.
+
+    Within a class, realistic sources get ``REALISTIC_SHARE``; within each part a source
+    weighs as the square root of its size.
+    """
+    realistic = {source for sources in REALISTIC.values() for source in sources}
+    total: dict[tuple[Task, bool, str], float] = defaultdict(float)
+    for row in rows:
+        total[row.label, row.source in realistic, row.source] += row.weight
+    part: dict[tuple[Task, bool], float] = defaultdict(float)
+    for (label, real, _), weight in total.items():
+        part[label, real] += weight**0.5
+    found = np.zeros(len(rows), np.float32)
+    for i, row in enumerate(rows):
+        real = row.source in realistic
+        share = REALISTIC_SHARE if real else 1 - REALISTIC_SHARE
+        size = total[row.label, real, row.source]
+        found[i] = row.weight * share * size**0.5 / part[row.label, real] / size
+    mean: float = found.mean()
+    return found / mean
+
+
+def labels(rows: Iterable[Row]) -> NDArray[np.int64]:
+    """The index of each row's label in ``TASKS``."""
+    return np.array([TASKS.index(row.label) for row in rows], np.int64)
