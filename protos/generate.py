@@ -36,8 +36,7 @@ def main() -> None:
         stale = [
             path
             for path in generate(Path(folder))
-            if not (TARGET / path).exists()
-            or _code(TARGET / path) != _code(Path(folder) / path)
+            if not (TARGET / path).exists() or _code(TARGET / path) != _code(Path(folder) / path)
         ]
     if stale:
         sys.exit(f"out of date: {', '.join(map(str, stale))}; run make protos")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from prism.routing.catalog import Forced, Policy, Task
 from prism.routing.decide import Health, decide, needs_classification
 from prism.routing.identify import Caller

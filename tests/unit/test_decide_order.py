@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from prism.routing.catalog import Forced, Limits
 from prism.routing.decision import Step
 

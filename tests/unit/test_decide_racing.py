@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from prism.routing.catalog import Racing
 from prism.routing.decide import Health, decide
 from prism.routing.identify import Caller

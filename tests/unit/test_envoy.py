@@ -100,7 +100,7 @@ def filters_of(made: Target) -> list[str]:
 
 def test_the_fallback_puts_a_key_in_only_where_there_is_one() -> None:
     assert filters_of(target())[-2:] == ["credential_injector", "upstream_codec"]
-    assert "credential_injector" not in filters_of(target(authorization=None))
+    assert "credential_injector" not in filters_of(target(keys=()))
 
 
 def test_the_key_travels_as_a_secret() -> None:

@@ -189,7 +189,8 @@ def test_what_two_policies_claim_is_an_error_on_both(
 
 def test_anonymous_policies_of_different_tables_do_not_clash() -> None:
     anonymous = [policy(n, table=n, anonymous=True) for n in ("default", "other")]
-    assert messages(table(), table("other"), *anonymous) == []
+    (only,) = messages(table(), table("other"), *anonymous)
+    assert "Closed is in force instead of Open: ProjectPolicy/other: its table is other" in only
 
 
 def test_a_name_in_two_namespaces_is_an_error() -> None:
@@ -260,7 +261,7 @@ def test_open_looks_at_the_cell_that_envoy_would_use() -> None:
     balanced = to_table(table())
     assert effective_failure_mode(balanced, [])[0] is FailureMode.OPEN
     elsewhere = to_policy(policy(table="other", models={"denied": ["gpt-5-mini"]}))
-    assert effective_failure_mode(balanced, [elsewhere])[0] is FailureMode.OPEN
+    assert effective_failure_mode(balanced, [elsewhere])[0] is FailureMode.CLOSED
     providers = copy.deepcopy(TABLE["spec"]["providers"])
     providers[0]["api"] = "Anthropic"
     mode, reason = effective_failure_mode(to_table(table(providers=providers)), [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+
 from prism.routing.identify import Caller, Denied, identify
 from prism.routing.plan import compile_plan
 

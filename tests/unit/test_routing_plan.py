@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from prism.routing.catalog import Catalog, Forced, Latency, Price
 from prism.routing.cost import cost_usd, expected_output, latency_ms, usd
 from prism.routing.plan import compile_plan

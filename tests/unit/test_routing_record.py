@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from prism.routing.catalog import Limits, Policy
 from prism.routing.decide import Health, decide
 from prism.routing.identify import Caller

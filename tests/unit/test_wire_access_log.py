@@ -10,7 +10,7 @@ from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 
 from prism.routing.record import Outcome
 from prism.wire import access_log
-from prism.wire.access_log import FailedAttempt, Finished
+from prism.wire.access_log import Finished
 
 
 def sent(*entries: HTTPAccessLogEntry) -> StreamAccessLogsMessage:
@@ -67,26 +67,3 @@ def test_a_count_that_is_none_is_not_taken(count: float) -> None:
 def test_entries_keep_their_order() -> None:
     found = access_log.finished(sent(entry(200), entry(503), entry(404)))
     assert [item.outcome.status for item in found] == [200, 503, 404]
-
-
-def failed(
-    status: int, cluster: str = "c", *, gone: bool = False
-) -> list[access_log.FailedAttempt]:
-    made = entry(status)
-    made.common_properties.upstream_cluster = cluster
-    made.common_properties.response_flags.downstream_connection_termination = gone
-    return list(access_log.failed_attempts(sent(made)))
-
-
-def test_a_failed_attempt_is_its_clusters() -> None:
-    assert failed(503) == [FailedAttempt("c", 503)]
-    assert failed(0) == [FailedAttempt("c", 0)]
-    assert failed(503, gone=True) == [FailedAttempt("c", 503)]
-
-
-def test_whoever_lost_a_race_has_not_failed() -> None:
-    assert failed(0, gone=True) == []
-
-
-def test_without_a_cluster_nobody_has_failed() -> None:
-    assert failed(503, "") == []

@@ -88,7 +88,7 @@ def _serve(settings: ServerSettings, model: Path | None) -> None:
 
     try:
         classifier = Classifier(model)
-    except ModelRefused as error:
+    except (ModelRefused, OSError) as error:
         raise click.ClickException(f"{model or 'the shipped classifier'}: {error}") from None
 
     async def main() -> None:

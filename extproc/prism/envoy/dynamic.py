@@ -66,7 +66,7 @@ def fallback_cluster(target: Target, ca_file: str) -> dict[str, Any]:
     found["name"] = names.FALLBACK_CLUSTER
     found["load_assignment"]["cluster_name"] = names.FALLBACK_CLUSTER
     filters = [fallback_lua(), _fallback_headers(target)]
-    if target.authorization is not None:
+    if target.keys:
         filters.append(_injector())
     found["typed_extension_protocol_options"] = {
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": _http_options(target, filters)
@@ -91,7 +91,7 @@ def routes(fallback: Fallback) -> dict[str, Any]:
 
 def fallback_secret(target: Target) -> dict[str, Any]:
     """The fallback's key, as SDS delivers it (and Envoy's admin interface hides it)."""
-    secret = {"inline_string": target.authorization}
+    secret = {"inline_string": target.keys[0][1]}
     return {"name": names.FALLBACK_SECRET, "generic_secret": {"secret": secret}}
 
 
@@ -165,6 +165,7 @@ def _undecided(fallback: Fallback) -> list[dict[str, Any]]:
             "api-key",
             "x-api-key",
             "x-forwarded-proto",
+            "x-forwarded-for",
             "x-envoy-external-address",
             "x-envoy-internal",
             "accept-encoding",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prism.envoy import names
 from prism.exchange import headers
+from prism.routing.identify import UNREAD_HEADERS, UNREAD_PREFIX
 
 if TYPE_CHECKING:
     from prism.envoy.bootstrap import Settings
@@ -23,9 +24,8 @@ _LARGEST_EVENT = 1024 * 1024
 # Headers that every client sends and no stage reads: each costs Python a few microseconds.
 # A list of those that are sent would not do: a table may name any header as the project's.
 _UNREAD = [
-    *({"exact": name} for name in ("accept", "accept-encoding", "accept-language", "connection")),
-    *({"exact": name} for name in ("user-agent", "x-request-id", ":scheme", ":authority")),
-    *({"prefix": prefix} for prefix in ("x-stainless-", "x-forwarded-", "sec-", "openai-")),
+    *({"exact": name} for name in sorted({*UNREAD_HEADERS, ":scheme", ":authority"})),
+    {"prefix": UNREAD_PREFIX},
 ]
 
 
@@ -159,12 +159,12 @@ def _status_is(status: int) -> dict[str, Any]:
     return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
 
 
-def access_log(log_name: str) -> dict[str, Any]:
-    """What Prism joins to its decisions; attempts are logged only where they failed."""
+def access_log() -> dict[str, Any]:
+    """What Prism joins to its decisions: one entry per client request."""
     config = names.typed(
         "extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig",
         common_config={
-            "log_name": log_name,
+            "log_name": names.GATEWAY_LOG,
             "grpc_service": names.prism_grpc(timeout="0s"),
             "transport_api_version": "V3",
             "buffer_flush_interval": "0.2s",
@@ -172,10 +172,4 @@ def access_log(log_name: str) -> dict[str, Any]:
         },
         additional_response_headers_to_log=[headers.MODEL, headers.PROVIDER, headers.ATTEMPTS],
     )
-    log: dict[str, Any] = {"name": "envoy.access_loggers.http_grpc", "typed_config": config}
-    if log_name == names.ATTEMPT_LOG:
-        value = {"default_value": 429, "runtime_key": "prism.attempt_log.status"}
-        failed = {"comparison": {"op": "GE", "value": value}}
-        filters = [{"status_code_filter": failed}, _status_is(408), {"response_flag_filter": {}}]
-        log["filter"] = {"or_filter": {"filters": filters}}
-    return log
+    return {"name": "envoy.access_loggers.http_grpc", "typed_config": config}

@@ -59,7 +59,7 @@ def gateway_listener(settings: Settings) -> dict[str, Any]:
             router(),
         ],
         local_reply_config=local_replies(),
-        access_log=[access_log(names.GATEWAY_LOG)],
+        access_log=[access_log()],
     )
     address = {"socket_address": {"address": settings.host, "port_value": settings.port}}
     return {
@@ -85,7 +85,6 @@ def attempts_listener(settings: Settings) -> dict[str, Any]:
         route_config=_attempt_routes(),
         http_filters=[ext_proc(settings, names.ATTEMPT_STAGE, fail_open=False), router()],
         local_reply_config=local_replies(),
-        access_log=[access_log(names.ATTEMPT_LOG)],
     )
     return {
         "name": names.ATTEMPTS,

@@ -21,11 +21,12 @@ _BAD_SPAN = (-1, -1)
 class AttemptStage:
     """One attempt after the first."""
 
-    __slots__ = ("_live", "_path", "_span", "_target")
+    __slots__ = ("_decision_id", "_live", "_path", "_span", "_target")
 
     def __init__(self, live: Live) -> None:
         self._live = live
         self._target: Target
+        self._decision_id = ""
         self._path = ""
         self._span: tuple[int, int] | None = None
 
@@ -36,18 +37,28 @@ class AttemptStage:
         cluster = headers.get(names.CLUSTER_PREFIX + number, "")
         target = self._live.clusters.get(cluster)
         span = _span(headers.get(names.MODEL_SPAN))
+        self._decision_id = headers.get(names.DECISION_ID, "")
         if target is None or target.missing_key is not None or span is _BAD_SPAN:
-            return _gone(headers.get(names.DECISION_ID, ""), number)
+            return _gone(self._decision_id, number)
         self._target = target
         self._path = headers.get(names.API_PATH, "")
         self._span = span
         if not event.complete:
             return Proceed()
-        return rewrite_attempt(target, path=self._path, body=None, span=None)
+        return self._rewrite(None)
 
     def on_body(self, body: bytes) -> Step:
         """Write path, key and model name of this attempt's target."""
-        return rewrite_attempt(self._target, path=self._path, body=body, span=self._span)
+        return self._rewrite(body)
+
+    def _rewrite(self, body: bytes | None) -> Step:
+        return rewrite_attempt(
+            self._target,
+            path=self._path,
+            body=body,
+            span=self._span,
+            decision_id=self._decision_id,
+        )
 
 
 def _span(text: str | None) -> tuple[int, int] | None:

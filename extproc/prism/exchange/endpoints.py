@@ -44,12 +44,12 @@ def endpoint_of(method: str, target: str) -> Endpoint:
     """The endpoint of a request line; ``target`` is the ``:path`` with its query."""
     path, _, _ = target.partition("?")
     if not path.startswith(API_ROOT + "/"):
-        return Endpoint(Kind.UNKNOWN, path, "", True)
+        return Endpoint(Kind.UNKNOWN, target, "", True)
     below = target[len(API_ROOT) :]
     query = target[len(path) :]
     path = path[len(API_ROOT) :].rstrip("/")
     if _climbs(path):
-        return Endpoint(Kind.UNKNOWN, path, "", True)
+        return Endpoint(Kind.UNKNOWN, target, "", True)
     if path == "/chat/completions":
         # Without the trailing slash that the gateway forgives and providers may not.
         return Endpoint(Kind.CHAT, path + query, "", method == "POST")
@@ -61,7 +61,7 @@ def endpoint_of(method: str, target: str) -> Endpoint:
     if path == "/prism/route":
         return Endpoint(Kind.DRY_RUN, below, "", method == "POST")
     if path.startswith("/prism/") or not path:
-        return Endpoint(Kind.UNKNOWN, path, "", True)
+        return Endpoint(Kind.UNKNOWN, target, "", True)
     return Endpoint(Kind.OTHER, below, "", True)
 
 

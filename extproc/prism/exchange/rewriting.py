@@ -52,10 +52,11 @@ def rewrite(
     remove: tuple[str, ...] = _CLIENT_KEYS
     if project_header is not None:
         remove = (*remove, project_header)
-    if first.authorization is None:
+    authorization = first.authorization(decision_id)
+    if authorization is None:
         remove = (*remove, "authorization")
     else:
-        set_headers.append(("authorization", first.authorization))
+        set_headers.append(("authorization", authorization))
     labels = {
         "decision_id": decision_id,
         "task": decision.task.value,
@@ -65,7 +66,12 @@ def rewrite(
 
 
 def rewrite_attempt(
-    target: Target, *, path: str, body: bytes | None, span: tuple[int, int] | None
+    target: Target,
+    *,
+    path: str,
+    body: bytes | None,
+    span: tuple[int, int] | None,
+    decision_id: str,
 ) -> Rewrite:
     """Write a further attempt: the same request for another target.
 
@@ -80,8 +86,9 @@ def rewrite_attempt(
     else:
         body = None
     remove: tuple[str, ...] = ()
-    if target.authorization is None:
+    authorization = target.authorization(decision_id)
+    if authorization is None:
         remove = ("authorization",)
     else:
-        set_headers.append(("authorization", target.authorization))
+        set_headers.append(("authorization", authorization))
     return Rewrite(tuple(set_headers), remove, body, {}, reroute=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,8 +21,9 @@ class Target:
     ``cluster`` is the name of its Envoy cluster: it changes with anything that the cluster
     is made of, so a request decided under an older plan never meets a newer cluster.
     ``base_path`` is the path of the provider's base URL. ``model_json`` is the upstream
-    name as encoded JSON. ``authorization`` is the header's value, ``None`` where the
-    provider takes no key; ``missing_key`` names the key that should be there and is not.
+    name as encoded JSON. ``keys`` are the values of the authorization header, each
+    with the sum of the weights up to it; empty where the provider takes no key.
+    ``missing_key`` names a key that should be there where none is.
     """
 
     cluster: str
@@ -31,8 +33,20 @@ class Target:
     base_path: str
     model_json: bytes
     api: Api
-    authorization: str | None = field(repr=False)
+    keys: tuple[tuple[int, str], ...] = field(repr=False)
     missing_key: str | None
+
+    def authorization(self, decision_id: str) -> str | None:
+        """The header's value for a request; ``None`` for none.
+
+        Keys are spread by weight over decision ids, whose last digits are random, so that
+        neither chance nor memory is needed here.
+        """
+        keys = self.keys
+        if len(keys) < 2:
+            return keys[0][1] if keys else None
+        place = int(decision_id[-8:], 16) % keys[-1][0]
+        return next(value for upto, value in keys if place < upto)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +85,8 @@ def compile_live(plan: Plan, catalog: Catalog, keys: Mapping[str, str]) -> Live:
 
 
 def _target(model: Model, provider: Provider, keys: Mapping[str, str]) -> Target:
-    names = [credential.key for credential in provider.credentials]
-    key = next((keys[name] for name in names if keys.get(name)), None)
+    there = [credential for credential in provider.credentials if keys.get(credential.key)]
+    sums = accumulate(credential.weight for credential in there)
     return Target(
         cluster=cluster_name(model, provider),
         model=model.name,
@@ -81,8 +95,8 @@ def _target(model: Model, provider: Provider, keys: Mapping[str, str]) -> Target
         base_path=urlsplit(provider.base_url).path.rstrip("/"),
         model_json=msgspec.json.encode(model.upstream_name),
         api=provider.api,
-        authorization=None if key is None else f"Bearer {key}",
-        missing_key=names[0] if names and key is None else None,
+        keys=tuple((upto, f"Bearer {keys[c.key]}") for upto, c in zip(sums, there, strict=True)),
+        missing_key=provider.credentials[0].key if provider.credentials and not there else None,
     )
 
 

@@ -24,8 +24,8 @@ def effective_failure_mode(table: Table, policies: Iterable[Policy]) -> tuple[Fa
 
     While Prism is away Envoy alone sends every request to one static model: nobody checks
     keys, policies are not applied and bodies are not translated. So open is safe only where
-    nothing of that would have kept a request from that model. Policies of other tables are
-    left aside.
+    nothing of that would have kept a request from that model. A policy for another table
+    keeps its requests from this one, so with such a policy the mode is closed, too.
     """
     if table.failure_mode is FailureMode.CLOSED:
         return FailureMode.CLOSED, "spec.failureMode is Closed"
@@ -38,6 +38,10 @@ def effective_failure_mode(table: Table, policies: Iterable[Policy]) -> tuple[Fa
         why = f"{first}, the first model of {task}/{mode}, is not served over the OpenAI API"
         return FailureMode.CLOSED, why
     for policy in policies:
-        if policy.table == table.name and (why := rules_out(table, policy, first)):
+        if policy.table != table.name:
+            why = f"its table is {policy.table}"
+        else:
+            why = rules_out(table, policy, first)
+        if why:
             return FailureMode.CLOSED, f"ProjectPolicy/{policy.name}: {why}"
     return FailureMode.OPEN, f"every request may use {first}"

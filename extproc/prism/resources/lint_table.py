@@ -10,10 +10,17 @@ from prism.resources.loose import Spec, entries, mapping, names, number, text, t
 from prism.resources.problem import Finding, Path, did_you_mean, format_path, show, warning
 from prism.resources.secrecy import looks_like_secret
 from prism.routing.catalog import MODES, TASKS, Api
+from prism.routing.identify import UNREAD_HEADERS, UNREAD_PREFIX
 
 # Headers that Envoy or Prism set, or that carry something else than a project.
-_TAKEN_HEADERS = frozenset({"authorization", "host", "content-type", "content-length", "cookie"})
-_TAKEN_PREFIXES = ("x-prism-", "x-envoy-")
+_TAKEN_HEADERS = UNREAD_HEADERS | {
+    "authorization",
+    "host",
+    "content-type",
+    "content-length",
+    "cookie",
+}
+_TAKEN_PREFIXES = (UNREAD_PREFIX, "x-prism-", "x-envoy-")
 
 
 def lint_table(spec: Spec) -> list[Finding]:

@@ -46,7 +46,8 @@ def compile_resources(
     for name, table in compiled.items():
         mode, problem = _failure_mode(tables[name], table, made)
         compiled[name] = replace(table, failure_mode=mode)
-        problems += problem
+        if name == default:  # Envoy alone knows no callers, so only this table's mode is used
+            problems += problem
     return Catalog(compiled, tuple(made), default, _version(every)), problems
 
 

@@ -7,6 +7,20 @@ from dataclasses import dataclass
 from prism.routing.catalog import Policy, Table
 from prism.routing.plan import Plan
 
+UNREAD_HEADERS = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "connection",
+        "user-agent",
+        "x-request-id",
+    }
+)
+"""Headers that every client sends and that never reach a decision; see ``envoy.filters``."""
+UNREAD_PREFIX = "x-stainless-"
+"""The same for what OpenAI's clients say of themselves."""
+
 _SHOWN = 100
 """Characters of a value from a client that an error message repeats."""
 

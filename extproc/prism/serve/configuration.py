@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from prism.envoy.dynamic import Fallback, cluster, fallback_cluster, fallback_secret, routes
 from prism.exchange.targets import Live, Target, compile_live
-from prism.resources.failure import rules_out
 from prism.routing.catalog import Catalog, FailureMode
 from prism.routing.plan import compile_plan
 from prism.serve.ads import Ads, Refused, by_name
@@ -105,7 +104,7 @@ class Configuration:
             return {}, {}
         clusters = [xds.encode(xds.CLUSTER, fallback_cluster(target, self._ca_file))]
         secrets = []
-        if target.authorization is not None:
+        if target.keys:
             secrets = [xds.encode(xds.SECRET, fallback_secret(target))]
         return by_name(clusters), by_name(secrets)
 
@@ -143,16 +142,12 @@ class Configuration:
 
 
 def fallback_of(catalog: Catalog, live: Live) -> Fallback:
-    """What Envoy does alone: the safe cell's first model, where no policy would forbid it."""
+    """What Envoy does alone. The catalog's failure modes are those in force, so Open has been
+    found safe; what only this gateway knows is whether the key is there."""
     table = catalog.tables[catalog.default_table]
     if table.failure_mode is FailureMode.CLOSED:
         return Fallback(None, "failure mode Closed")
     name = table.cells[table.classifier.safe_task, table.default_mode][0]
-    for policy in catalog.policies:
-        if policy.table != table.name:
-            return Fallback(None, f"policy {policy.name} is for another table")
-        if why := rules_out(table, policy, name):
-            return Fallback(None, f"policy {policy.name}: {why}")
     target = live.targets[table.name, name]
     if target.missing_key is not None:
         return Fallback(None, f"the key {target.missing_key} is missing")

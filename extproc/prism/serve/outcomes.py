@@ -6,7 +6,8 @@ from typing import Any
 
 import grpc
 
-from prism.envoy.names import ATTEMPT_LOG
+from prism.envoy.dynamic import RETRIABLE_STATUS
+from prism.routing.record import Outcome
 from prism.serve.health import HealthTracker
 from prism.serve.processor import Processor
 from prism.serve.recent import Recent
@@ -22,28 +23,35 @@ class Outcomes:
         self._health = health
 
     async def stream(self, _: object, context: Any) -> bytes:
-        """One stream of entries; its first message says of which log."""
-        log_name = ""
+        """One stream of entries."""
         while (message := await context.read()) is not grpc.aio.EOF:
-            log_name = message.identifier.log_name or log_name
-            if log_name == ATTEMPT_LOG:
-                self._failed(message)
-            else:
-                self._finished(message)
+            self._finished(message)
         return access_log.DONE
 
     def _finished(self, message: Any) -> None:
         for entry in access_log.finished(message):
             if entry.decision_id is None:
                 continue
-            outcome = entry.outcome
-            self._recent.join(entry.decision_id, outcome)
-            if outcome.model is not None and (outcome.status or 500) < 400:
-                self._health.succeeded(outcome.model)
+            self._recent.join(entry.decision_id, entry.outcome)
+            self.learn(entry.decision_id, entry.outcome)
 
-    def _failed(self, message: Any) -> None:
-        live = self._processor.live
-        for entry in access_log.failed_attempts(message):
-            target = None if live is None else live.clusters.get(entry.cluster)
-            if target is not None:
-                self._health.failed(target.model)
+    def learn(self, decision_id: str, outcome: Outcome) -> None:
+        """Learn of health: models tried before the last failed; the last one's status counts.
+
+        An outcome without a status says nothing of the last: its client went away.
+        """
+        tried = self._tried(decision_id)[: outcome.attempts or 0]
+        for model in tried[:-1]:
+            self._health.failed(model)
+        if tried and outcome.status is not None:
+            failed = outcome.status >= 500 or outcome.status in RETRIABLE_STATUS
+            (self._health.failed if failed else self._health.succeeded)(tried[-1])
+
+    def _tried(self, decision_id: str) -> list[str]:
+        """The models of a decision in the order of its attempts: those whose key is there."""
+        record, live = self._recent.get(decision_id), self._processor.live
+        if record is None or live is None:
+            return []
+        decision = record.decision
+        targets = {name: live.targets.get((decision.table, name)) for name in decision.models}
+        return [n for n, target in targets.items() if target is None or target.missing_key is None]

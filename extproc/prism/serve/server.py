@@ -143,7 +143,7 @@ class Server:
         self._refused = ""
         self._catalog = catalog
         log.info(
-            "configuration %s is live: %d tables, %d policies",
+            "configuration %s is live: tables %d, policies %d",
             catalog.version,
             len(catalog.tables),
             len(catalog.policies),

@@ -143,17 +143,23 @@ class Supervisor:
         return False
 
     async def _drain(self, now: asyncio.Event) -> None:
-        """Take no new connections and wait for the requests under way."""
+        """Have connections closed with their answers, then take no new ones, and each time
+        wait for the requests under way."""
+        until = asyncio.get_running_loop().time() + self._settings.drain_s
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
             await self._admin.get("/drain_listeners?graceful&skip_exit", method="POST")
-            loop = asyncio.get_running_loop()
-            until = loop.time() + self._settings.drain_s
-            while loop.time() < until and not now.is_set():
-                text = await self._admin.get("/stats?filter=^http.gateway.downstream_rq_active$")
-                if text.strip().endswith(": 0"):
-                    return
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(now.wait(), 0.1)
+            await self._idle(until, now)
+            await self._admin.get("/drain_listeners", method="POST")
+            await self._idle(until, now)
+
+    async def _idle(self, until: float, now: asyncio.Event) -> None:
+        """Wait until no request is under way, at most ``until`` (loop seconds)."""
+        while asyncio.get_running_loop().time() < until and not now.is_set():
+            text = await self._admin.get("/stats?filter=^http.gateway.downstream_rq_active$")
+            if text.strip().endswith(": 0"):
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(now.wait(), 0.1)
 
 
 def free_port(host: str) -> int:
@@ -191,6 +197,9 @@ def _envoy_command(settings: RunSettings) -> list[str]:
         "misc:error,main:error,ext_proc:error,config:error",
         # Several gateways on one machine must not share Envoy's hot-restart memory.
         "--disable-hot-restart",
+        # While draining, every answer says "connection: close", not a growing share of them.
+        "--drain-strategy",
+        "immediate",
     ]
     if settings.concurrency is not None:
         command += ["--concurrency", str(settings.concurrency)]

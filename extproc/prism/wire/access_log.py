@@ -30,14 +30,6 @@ class Finished:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class FailedAttempt:
-    """An attempt that a provider failed: its cluster and the status that stands for it."""
-
-    cluster: str
-    status: int
-
-
 def finished(message: StreamAccessLogsMessage) -> Iterator[Finished]:
     """The outcomes in a message of the gateway's log."""
     for entry in message.http_logs.log_entry:
@@ -45,20 +37,6 @@ def finished(message: StreamAccessLogsMessage) -> Iterator[Finished]:
         labels = metadata[METADATA].fields if METADATA in metadata else {}
         decision_id = labels["decision_id"].string_value if "decision_id" in labels else None
         yield Finished(decision_id, _outcome(entry))
-
-
-def failed_attempts(message: StreamAccessLogsMessage) -> Iterator[FailedAttempt]:
-    """The failures in a message of the attempts' log. An attempt that lost a race, or whose
-    client went away, is no failure of its provider."""
-    for entry in message.http_logs.log_entry:
-        common = entry.common_properties
-        if (
-            common.response_flags.downstream_connection_termination
-            and not entry.response.response_code.value
-        ):
-            continue
-        if common.upstream_cluster:
-            yield FailedAttempt(common.upstream_cluster, entry.response.response_code.value)
 
 
 def _outcome(entry: HTTPAccessLogEntry) -> Outcome:
