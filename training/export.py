@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from fit import Linear, Network
-from matrix import EDGE_WORDS, Words
+from linear import Linear
+from matrix import EDGE_WORDS, Floats, Words
+from network import Network
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from words import STEPS
 
 from prism.classify.features import BUCKETS
 from prism.classify.model_file import (
@@ -19,6 +21,7 @@ from prism.classify.model_file import (
     CLASSES_KEY,
     FORMAT,
     FORMAT_KEY,
+    SENSES_KEY,
     WORDS_KEY,
 )
 from prism.classify.shape import SHAPE
@@ -51,7 +54,7 @@ class Graph:
 
 def export(
     path: Path, linear: Linear, network: Network, words: Words,
-    mix: tuple[float, float], bias: NDArray[np.float32], abstain_below: float,
+    mix: tuple[float, float], bias: Floats, abstain_below: float,
 ) -> None:  # fmt: skip
     """Write the model; ``mix`` weighs the logits of the two models, ``bias`` is added."""
     graph = Graph()
@@ -67,20 +70,23 @@ def export(
 def _linear(graph: Graph, linear: Linear, share: float) -> str:
     scale = np.abs(linear.table).max(0) / 127
     table = np.clip(np.round(linear.table / scale), -127, 127).astype(np.int8)
+    tables = np.split(table, [BUCKETS, 2 * BUCKETS])
     parts = []
-    for name, half in (("tokens", table[:BUCKETS]), ("grams", table[BUCKETS:])):
+    for name, part in zip(("tokens", "grams", "senses"), tables, strict=True):
         total = graph.node(
-            "ReduceSum", graph.rows(graph.constant(half), name),
+            "ReduceSum", graph.rows(graph.constant(part), name),
             graph.constant(np.array([0])), keepdims=1,
         )  # fmt: skip
         many = graph.node("Cast", graph.node("Size", name), to=TensorProto.FLOAT)
         parts.append(graph.node("Div", total, graph.node("Sqrt", many)))
-    both = graph.node("Add", *parts)
-    return graph.node("Mul", both, graph.constant((scale * share)[None].astype(np.float32)))
+    whole = graph.node("Sum", *parts)
+    return graph.node("Mul", whole, graph.constant((scale * share)[None].astype(np.float32)))
 
 
 def _network(graph: Graph, network: Network, words: Words, share: float) -> str:
-    vectors = graph.rows(graph.constant(np.round(words.vectors * 32).astype(np.int8)), "words")
+    whole = np.round(words.vectors * STEPS).astype(np.int8)
+    steps = graph.constant(np.array([[1 / STEPS]], np.float32))
+    vectors = graph.node("Mul", graph.rows(graph.constant(whole), "words"), steps)
     shares = np.round(words.weights * 255).astype(np.uint8)[:, None]
     weights = graph.rows(graph.constant(shares), "words")
     end, zero = graph.constant(np.array([2**31])), graph.constant(np.array([0]))
@@ -91,26 +97,48 @@ def _network(graph: Graph, network: Network, words: Words, share: float) -> str:
     ):
         pieces = [graph.node("Slice", part, first, last, zero) for part in (vectors, weights)]
         pooled.append(_mean(graph, *pieces))
+    # Up to opset 17 ReduceMax and ReduceMin take their axes as an attribute.
+    pooled += [
+        graph.node(kind, vectors, axes=[0], keepdims=1) for kind in ("ReduceMax", "ReduceMin")
+    ]
     shape = graph.node("Reshape", "shape", graph.constant(np.array([1, SHAPE])))
-    dense = graph.node("Concat", *pooled, shape, axis=1)
+    filters, bias, w1, b1, w2, b2 = network.params
+    seen = _filters(graph, vectors, filters, bias)
+    inputs = graph.node("Concat", *pooled, shape, seen, axis=1)
     # Standardising is folded into the first layer.
-    w1, b1, w2, b2 = network.layers
-    folded = (w1 * network.scale[:, None], b1 - (network.mean * network.scale) @ w1)
-    hidden = graph.node("Relu", _layer(graph, dense, *folded))
+    dense = len(network.scale)
+    folded = np.concatenate([w1[:dense] * network.scale[:, None], w1[dense:]])
+    offset = b1 - (network.mean * network.scale) @ w1[:dense]
+    hidden = graph.node("Relu", _layer(graph, inputs, folded, offset))
     return _layer(graph, hidden, w2 * share, b2 * share)
+
+
+def _filters(graph: Graph, vectors: str, filters: Floats, bias: Floats) -> str:
+    """As in training: nothing before the words, at least a window of nothing after them."""
+    size = filters.shape[0] // 3
+    before, after = (graph.constant(np.zeros((many, size), np.float32)) for many in (1, 3))
+    padded = graph.node("Concat", before, vectors, after, axis=0)
+    zero = graph.constant(np.array([0]))
+    windows = graph.node(
+        "Concat",
+        *(graph.node("Slice", padded, graph.constant(np.array([first])),
+                     graph.constant(np.array([last])), zero)
+          for first, last in ((0, -2), (1, -1), (2, 2**31))),
+        axis=1,
+    )  # fmt: skip
+    heights = graph.node("MatMul", windows, graph.constant(filters))
+    highest = graph.node("ReduceMax", heights, axes=[0], keepdims=1)
+    return graph.node("Relu", graph.node("Add", highest, graph.constant(bias[None])))
 
 
 def _mean(graph: Graph, vectors: str, weights: str) -> str:
     turned = graph.node("Transpose", weights, perm=[1, 0])
     total = graph.node("ReduceSum", weights, keepdims=1)
     tiny = graph.constant(np.array([[1e-6 * 255]], np.float32))
-    mean = graph.node("Div", graph.node("MatMul", turned, vectors), graph.node("Add", total, tiny))
-    return graph.node("Mul", mean, graph.constant(np.array([[1 / 32]], np.float32)))
+    return graph.node("Div", graph.node("MatMul", turned, vectors), graph.node("Add", total, tiny))
 
 
-def _layer(
-    graph: Graph, inputs: str, weights: NDArray[np.float32], bias: NDArray[np.float32]
-) -> str:
+def _layer(graph: Graph, inputs: str, weights: Floats, bias: Floats) -> str:
     parts = [graph.constant(part.astype(np.float32)) for part in (weights, bias)]
     return graph.node("Gemm", inputs, *parts)
 
@@ -118,7 +146,7 @@ def _layer(
 def _write(path: Path, graph: Graph, words: Words, abstain_below: float) -> None:
     inputs = [
         *(helper.make_tensor_value_info(name, TensorProto.INT64, [f"{name}_count"])
-          for name in ("tokens", "grams", "words")),
+          for name in ("tokens", "grams", "words", "senses")),
         helper.make_tensor_value_info("shape", TensorProto.FLOAT, [SHAPE]),
     ]  # fmt: skip
     output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [4])
@@ -131,7 +159,8 @@ def _write(path: Path, graph: Graph, words: Words, abstain_below: float) -> None
             FORMAT_KEY: FORMAT,
             CLASSES_KEY: CLASSES,
             ABSTAIN_KEY: f"{abstain_below:.2f}",
-            WORDS_KEY: base64.b64encode(words.hashes.astype("<u4").tobytes()).decode(),
+            WORDS_KEY: base64.b64encode(words.table.hashes.astype("<u4").tobytes()).decode(),
+            SENSES_KEY: base64.b64encode(words.table.senses.astype("<u2").tobytes()).decode(),
         },
     )
     onnx.checker.check_model(model)

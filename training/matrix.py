@@ -10,67 +10,81 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from prism.classify.features import BUCKETS, Features, features_of
+from prism.classify.word_table import HEAD_WORDS, SENSE_BUCKETS, TAIL_WORDS, WordTable
+
+Floats = NDArray[np.float32]
 
 # Words that open and that end a text are pooled on their own, so many of each.
 EDGE_WORDS = 12
+# Two rows more than there are words: the network always sees a stretch of nothing.
+LENGTH = HEAD_WORDS + TAIL_WORDS + 2
+COLUMNS = 2 * BUCKETS + SENSE_BUCKETS
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """``hashed``: CSR float32 [rows, 2 * BUCKETS]. ``dense``: float32 [rows, DENSE]."""
+    """``hashed``: CSR float32 [rows, COLUMNS]: tokens, grams, senses. ``dense``: float32
+    [rows, pooled vectors and shape]. ``sequence``: int32 [rows, LENGTH] rows of the word
+    table, filled up with its zero row."""
 
     hashed: sparse.csr_matrix
-    dense: NDArray[np.float32]
+    dense: Floats
+    sequence: NDArray[np.int32]
 
     def take(self, index: NDArray[np.int64]) -> Matrix:
         """The rows of ``index``, in its order."""
-        return Matrix(self.hashed[index], self.dense[index])
+        return Matrix(self.hashed[index], self.dense[index], self.sequence[index])
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """``hashes``: sorted uint32 [words]. ``vectors``: float32 [words + 1, size]; the last is 0.
+    """``table``: what the shipped code knows of words. ``vectors``: float32 [words + 1, size],
+    the last 0. ``weights``: float32 [words + 1], what a word counts in a mean."""
 
-    ``weights``: float32 [words + 1], what a word counts in a mean.
-    """
-
-    hashes: NDArray[np.uint32]
-    vectors: NDArray[np.float32]
-    weights: NDArray[np.float32]
-
-    def find(self, hashes: NDArray[np.uint32]) -> NDArray[np.int64]:
-        """Indices of the known words among ``hashes``, in order; one 0-word if there is none."""
-        spots = np.searchsorted(self.hashes, hashes).clip(max=len(self.hashes) - 1)
-        known = spots[self.hashes[spots] == hashes]
-        return known if len(known) else np.array([len(self.hashes)])
+    table: WordTable
+    vectors: Floats
+    weights: Floats
 
 
 def matrix(texts: Sequence[str], words: Words) -> Matrix:
     """Compute the features of every text."""
     columns, values, ends, dense = [], [], [0], []
+    sequence = np.full((len(texts), LENGTH), len(words.table.hashes), np.int32)
     for i, text in enumerate(texts):
         found = features_of(text)
-        columns += [found.tokens, found.grams + BUCKETS]
-        values += [np.full(len(part), len(part) ** -0.5, np.float32) for part in columns[-2:]]
-        ends.append(ends[-1] + len(found.tokens) + len(found.grams))
-        dense.append(dense_of(found, words))
+        rows, senses = words.table.find(found.words)
+        sequence[i, : len(rows)] = rows
+        parts = [found.tokens, found.grams + BUCKETS, senses + 2 * BUCKETS]
+        columns += parts
+        values += [np.full(len(part), len(part) ** -0.5, np.float32) for part in parts]
+        ends.append(ends[-1] + sum(map(len, parts)))
+        dense.append(_dense(found, rows, words))
         if i % 10_000 == 9_999:
             print(f"  features of {i + 1:,} texts", flush=True)
-    shape = (len(texts), 2 * BUCKETS)
     hashed = sparse.csr_matrix(
-        (np.concatenate(values), np.concatenate(columns).astype(np.int32), ends), shape=shape
+        (np.concatenate(values), np.concatenate(columns).astype(np.int32), ends),
+        shape=(len(texts), COLUMNS),
     )
-    return Matrix(hashed, np.stack(dense))
+    return Matrix(hashed, np.stack(dense), sequence)
 
 
-def dense_of(features: Features, words: Words) -> NDArray[np.float32]:
-    """Weighted mean word vectors (of all, of the first, of the last) and the shape."""
-    index = words.find(features.words)
-    pooled = [_mean(part, words) for part in (index, index[:EDGE_WORDS], index[-EDGE_WORDS:])]
-    return np.concatenate([*pooled, features.shape])
+def stack(first: Matrix, second: Matrix) -> Matrix:
+    """The rows of both, ``first`` above."""
+    return Matrix(
+        sparse.vstack([first.hashed, second.hashed]).tocsr(),
+        np.concatenate([first.dense, second.dense]),
+        np.concatenate([first.sequence, second.sequence]),
+    )
 
 
-def _mean(index: NDArray[np.int64], words: Words) -> NDArray[np.float32]:
-    weights = words.weights[index]
-    mean: NDArray[np.float32] = weights @ words.vectors[index] / (weights.sum() + 1e-6)
+def _dense(features: Features, rows: NDArray[np.int64], words: Words) -> Floats:
+    """Weighted means (of all, of the first, of the last words), extremes, and the shape."""
+    pooled = [_mean(part, words) for part in (rows, rows[:EDGE_WORDS], rows[-EDGE_WORDS:])]
+    vectors = words.vectors[rows]
+    return np.concatenate([*pooled, vectors.max(0), vectors.min(0), features.shape])
+
+
+def _mean(rows: NDArray[np.int64], words: Words) -> Floats:
+    weights = words.weights[rows]
+    mean: Floats = weights @ words.vectors[rows] / (weights.sum() + 1e-6)
     return mean

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from matrix import Floats
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
 SIMPLE = 0
 CLASSES = 4

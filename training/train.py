@@ -13,14 +13,14 @@ sys.path.insert(0, str(HERE.parent / "extproc"))
 
 from card import Report, write_card  # noqa: E402 (the package is found by the line above)
 from export import export  # noqa: E402
-from matrix import matrix  # noqa: E402
+from matrix import matrix, stack  # noqa: E402
 from measure import choose_threshold  # noqa: E402
 from rows import REALISTIC, copies, labels, load  # noqa: E402
-from validate import fit, leave_out, mixed, stack  # noqa: E402
+from validate import Folds, fit, leave_out, mixed  # noqa: E402
 from words import build  # noqa: E402
 
 SEED = 20
-VECTOR_SIZE = 64
+VECTOR_SIZE = 48
 # Under-routing that the default threshold may leave on realistic sources left out.
 MOST_UNDER_ROUTED = 0.03
 # Share of the prompts that are trained on a second time, changed.
@@ -44,12 +44,12 @@ def main() -> None:
     given = matrix([row.text for row in rows], words)
     changed = matrix([row.text for row in extra], words)
     say("leaving sources out")
-    left = leave_out(rows, given, extra, changed, words, SEED)
+    left = leave_out(Folds(rows, given, extra, changed, words, SEED), asked.jobs)
     mix, probabilities, pairs = mixed(left, rows)
     real = left.group < len(REALISTIC)
     threshold = choose_threshold(labels(rows)[real], probabilities[real], MOST_UNDER_ROUTED)
     say(f"threshold {threshold}, shares {mix.shares}; training on everything")
-    linear, network = fit([*rows, *extra], stack(given, changed), SEED)
+    linear, network = fit([*rows, *extra], stack(given, changed), words, SEED)
     export(asked.out, linear, network, words, mix.shares, mix.bias, threshold)
     say(f"wrote {asked.out.name}, {asked.out.stat().st_size / 2**20:.2f} MiB; the card")
     report = Report(rows, left.group, probabilities, pairs, threshold, mix)
@@ -66,6 +66,7 @@ def _arguments() -> argparse.Namespace:
         "--words", type=Path, default=HERE / "words.npz",
         help="kept word vectors; made (some 10 minutes) where the file is missing",
     )  # fmt: skip
+    parser.add_argument("--jobs", type=int, default=2, help="groups left out at a time")
     return parser.parse_args()
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import numpy as np
 from augment import CHANGES
-from fit import Linear, Network, fit_linear, fit_network
-from matrix import Matrix, Words, matrix
+from linear import Linear, fit_linear
+from matrix import Matrix, Words, matrix, stack
 from measure import Floats, Labels, Mix, fit_mix
+from network import Network, fit_network
 from rows import GROUPS, REALISTIC, Row, labels, weights
-from scipy import sparse
 
 DECAY = 1e-5
 # How many prompts of each realistic group are changed in every way.
@@ -44,49 +46,68 @@ class Left:
     pairs: dict[str, tuple[Labels, Answers]]
 
 
-def fit(rows: Sequence[Row], given: Matrix, seed: int) -> tuple[Linear, Network]:
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """All that the folds share: prompts, changed copies of some, the word table, the seed."""
+
+    rows: Sequence[Row]
+    given: Matrix
+    extra: Sequence[Row]
+    changed: Matrix
+    words: Words
+    seed: int
+
+
+def fit(rows: Sequence[Row], given: Matrix, words: Words, seed: int) -> tuple[Linear, Network]:
     """Train both models."""
     wanted, heavy = labels(rows), weights(rows)
     return (
         fit_linear(given, wanted, heavy, DECAY),
-        fit_network(given, wanted, heavy, seed),
+        fit_network(given, words.vectors, wanted, heavy, seed),
     )
 
 
-def leave_out(
-    rows: Sequence[Row],
-    given: Matrix,
-    extra: Sequence[Row],
-    changed: Matrix,
-    words: Words,
-    seed: int,
-) -> Left:
-    """Train on all groups but one, answer for that one; ``extra`` are changed copies."""
-    names = list(GROUPS)
-    group = np.array([_group_of(row) for row in rows])
-    extra_group = np.array([_group_of(row) for row in extra])
-    found = Answers(np.zeros((len(rows), 4), np.float32), np.zeros((len(rows), 4), np.float32))
+def leave_out(task: Folds, jobs: int) -> Left:
+    """Train on all groups but one, answer for that one; ``jobs`` groups at a time."""
+    group = np.array([_group_of(row) for row in task.rows])
+    size = (len(task.rows), 4)
+    found = Answers(np.zeros(size, np.float32), np.zeros(size, np.float32))
     pairs: dict[str, list[tuple[Labels, Answers]]] = {name: [] for name in CHANGES}
-    for number, name in enumerate(names):
-        began = time.monotonic()
-        own, copied = np.flatnonzero(group != number), np.flatnonzero(extra_group != number)
-        models = fit(
-            [rows[i] for i in own] + [extra[i] for i in copied],
-            stack(given.take(own), changed.take(copied)), seed,
-        )  # fmt: skip
-        out = np.flatnonzero(group == number)
-        said = _answers(models, given.take(out))
-        found.linear[out], found.network[out] = said.linear, said.network
-        if name in REALISTIC:
-            for kind, part in _pairs(rows, out, models, words, seed).items():
+    # Forked, so that the matrices are shared and not sent.
+    _SHARED.append(task)
+    with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
+        for number, (said, changed) in enumerate(pool.map(_fold, range(len(GROUPS)))):
+            out = np.flatnonzero(group == number)
+            found.linear[out], found.network[out] = said.linear, said.network
+            for kind, part in changed.items():
                 pairs[kind].append(part)
-        right = (said.linear + said.network).argmax(1) == labels([rows[i] for i in out])
-        spent = time.monotonic() - began
-        print(
-            f"  without {name}: {len(out)} rows, {right.mean():.3f} right, {spent:.0f} s",
-            flush=True,
-        )
+    _SHARED.clear()
     return Left(found, group, {kind: _join(parts) for kind, parts in pairs.items()})
+
+
+_SHARED: list[Folds] = []
+
+
+def _fold(number: int) -> tuple[Answers, dict[str, tuple[Labels, Answers]]]:
+    """What models trained without a group say of it, and of its prompts changed."""
+    began, (task,) = time.monotonic(), _SHARED
+    name = list(GROUPS)[number]
+    group = np.array([_group_of(row) for row in task.rows])
+    own = np.flatnonzero(group != number)
+    copied = np.flatnonzero([_group_of(row) != number for row in task.extra])
+    models = fit(
+        [task.rows[i] for i in own] + [task.extra[i] for i in copied],
+        stack(task.given.take(own), task.changed.take(copied)), task.words, task.seed,
+    )  # fmt: skip
+    out = np.flatnonzero(group == number)
+    said = _answers(models, task.given.take(out))
+    wanted = labels([task.rows[i] for i in out])
+    right = [(part.argmax(1) == wanted).mean() for part in (said.linear, said.network)]
+    both = ((said.linear + said.network).argmax(1) == wanted).mean()
+    took = f"{len(out)} rows, {time.monotonic() - began:.0f} s"
+    print(f"  without {name}: {right[0]:.3f} {right[1]:.3f} {both:.3f} ({took})", flush=True)
+    changed = _pairs(task, out, models) if name in REALISTIC else {}
+    return said, changed
 
 
 def mixed(left: Left, rows: Sequence[Row]) -> tuple[Mix, Floats, dict[str, tuple[Labels, Floats]]]:
@@ -115,21 +136,15 @@ def _answers(models: tuple[Linear, Network], given: Matrix) -> Answers:
     return Answers(models[0].logits(given), models[1].logits(given))
 
 
-def stack(first: Matrix, second: Matrix) -> Matrix:
-    """The rows of both, ``first`` above."""
-    hashed = sparse.vstack([first.hashed, second.hashed]).tocsr()
-    return Matrix(hashed, np.concatenate([first.dense, second.dense]))
-
-
 def _pairs(
-    rows: Sequence[Row], out: Labels, models: tuple[Linear, Network], words: Words, seed: int
+    task: Folds, out: Labels, models: tuple[Linear, Network]
 ) -> dict[str, tuple[Labels, Answers]]:
-    chance = random.Random(seed)
+    chance = random.Random(task.seed)
     index = np.array(sorted(chance.sample(list(out), min(PAIRS, len(out)))))
     found = {}
     for kind, change in CHANGES.items():
-        texts = [change(rows[i].text, chance) for i in index]
-        found[kind] = (index, _answers(models, matrix(texts, words)))
+        texts = [change(task.rows[i].text, chance) for i in index]
+        found[kind] = (index, _answers(models, matrix(texts, task.words)))
     return found
 
 

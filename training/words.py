@@ -20,9 +20,11 @@ import numpy as np
 from matrix import Words
 from numpy.typing import NDArray
 from rows import Row
+from sklearn.cluster import MiniBatchKMeans
 
 from prism.classify.features import word_hash
 from prism.classify.letters import KIND_OF, LETTER
+from prism.classify.word_table import SENSES, WordTable
 
 VOCABULARY = 58_000
 OWN_WORDS = 26_000
@@ -30,6 +32,8 @@ CJK = 4_000
 PIECES_CJK = 5_000
 # Weight of a word of relative frequency p in a mean: A / (A + p), Arora et al. 2017.
 A = 1e-3
+# A vector's numbers are kept as whole numbers of this fraction, in 8 bits.
+STEPS = 32
 _WORD = re.compile(r"[^\W\d_]+")
 _CJK = re.compile("[\u3040-\u30ff\u4e00-\u9fff]+")
 
@@ -122,7 +126,13 @@ def _table(words: list[str], vectors: NDArray[np.float32], weights: NDArray[np.f
     """Sorted by hash, rounded to what the model file holds (8 bits), a zero row at the end."""
     hashes = np.array([word_hash(word) for word in words], np.uint32)
     hashes, first = np.unique(hashes, return_index=True)
-    rounded = np.clip(np.round(vectors[first] * 32), -127, 127) / 32
+    rounded = np.clip(np.round(vectors[first] * STEPS), -127, 127) / STEPS
     rows = np.vstack([rounded, np.zeros((1, vectors.shape[1]))]).astype(np.float32)
     parts = np.round(np.append(weights[first], 0) * 255) / 255
-    return Words(hashes, rows, parts.astype(np.float32))
+    return Words(WordTable(hashes, _senses(rows[:-1])), rows, parts.astype(np.float32))
+
+
+def _senses(vectors: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """The cluster of each word, by k-means."""
+    clusters = MiniBatchKMeans(SENSES, random_state=0, batch_size=4096, n_init=1, max_iter=30)
+    return clusters.fit(vectors).labels_.astype(np.uint32)

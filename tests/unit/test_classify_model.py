@@ -41,6 +41,7 @@ def shipped_with(tmp_path: Path, old: bytes, new: bytes) -> Path:
         (b"simple,code,reasoning,complex", b"simple,code,reasoning,Complex", "prism.classes"),
         (b"prism.format", b"prism.farmat", "prism.format is None"),
         (b"prism.words", b"prism.wards", "prism.words"),
+        (b"prism.senses", b"prism.sanses", "prism.senses"),
         (b"prism.abstain_below", b"prism.obstain_below", "prism.abstain_below"),
         (b"tokens", b"takens", "inputs are"),
         (b"probabilities", b"prababilities", "outputs are"),

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from prism.classify.features import features_of
 from prism.classify.model_file import open_model
 from prism.routing.catalog import TASKS
@@ -38,12 +35,14 @@ class Classifier:
     def classify(self, text: str) -> Classification:
         """Classify any string, empty ones and those with lone surrogates included."""
         features = features_of(text)
+        words, senses = self._words.find(features.words)
         (found,) = self._session.run(
             None,
             {
                 "tokens": features.tokens,
                 "grams": features.grams,
-                "words": self._known(features.words),
+                "words": words,
+                "senses": senses,
                 "shape": features.shape,
             },
         )
@@ -58,11 +57,3 @@ class Classifier:
     def classify_batch(self, texts: Sequence[str]) -> list[Classification]:
         """Classify each text; the answers come in the order of ``texts``."""
         return [self.classify(text) for text in texts]
-
-    def _known(self, hashes: NDArray[np.uint32]) -> NDArray[np.int64]:
-        """Rows of the model's word table for the known words; its last row when none is."""
-        spots = np.searchsorted(self._words, hashes)
-        # A hash above all others has no spot of its own.
-        spots[spots == len(self._words)] = 0
-        known = spots[self._words[spots] == hashes]
-        return known if len(known) else np.array([len(self._words)])

@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prism.classify.shape import SHAPE
+from prism.classify.word_table import WordTable
 from prism.routing.catalog import TASKS
 
 # Changes with the features: a model trained on others would answer nonsense.
-FORMAT = "1"
+FORMAT = "2"
 # Keys of the model's metadata.
 FORMAT_KEY = "prism.format"
 CLASSES_KEY = "prism.classes"
 WORDS_KEY = "prism.words"
+SENSES_KEY = "prism.senses"
 ABSTAIN_KEY = "prism.abstain_below"
 
 CLASSES = ",".join(TASKS)
@@ -27,6 +29,7 @@ INPUTS: dict[str, tuple[str, list[int | None]]] = {
     "tokens": ("tensor(int64)", [None]),
     "grams": ("tensor(int64)", [None]),
     "words": ("tensor(int64)", [None]),
+    "senses": ("tensor(int64)", [None]),
     "shape": ("tensor(float)", [SHAPE]),
 }
 OUTPUTS: dict[str, tuple[str, list[int | None]]] = {
@@ -40,13 +43,13 @@ class ModelRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """``session``: an onnxruntime session. ``words``: sorted uint32 hashes of known words.
+    """``session``: an onnxruntime session. ``words``: the words it knows.
 
     ``abstain_below``: the confidence under which its trainer advises to abstain.
     """
 
     session: Any
-    words: NDArray[np.uint32]
+    words: WordTable
     abstain_below: float
 
 
@@ -89,14 +92,23 @@ def _sizes(shape: list[int | str | None]) -> list[int | None]:
     return [size if isinstance(size, int) else None for size in shape]
 
 
-def _words(path: Path, said: dict[str, str]) -> NDArray[np.uint32]:
-    try:
-        words = np.frombuffer(base64.b64decode(said[WORDS_KEY], validate=True), "<u4")
-    except (KeyError, ValueError, binascii.Error) as error:
-        raise ModelRefused(f"{path}: metadata {WORDS_KEY} is unreadable: {error!r}") from None
-    if not len(words) or (words[1:] <= words[:-1]).any():
+def _words(path: Path, said: dict[str, str]) -> WordTable:
+    hashes = _array(path, said, WORDS_KEY, "<u4")
+    senses = _array(path, said, SENSES_KEY, "<u2")
+    if not len(hashes) or (hashes[1:] <= hashes[:-1]).any():
         raise ModelRefused(f"{path}: metadata {WORDS_KEY} is not a rising list of hashes")
-    return words.astype(np.uint32)
+    if len(senses) != len(hashes):
+        raise ModelRefused(
+            f"{path}: metadata {SENSES_KEY} has {len(senses)} entries for {len(hashes)} words"
+        )
+    return WordTable(hashes, senses)
+
+
+def _array(path: Path, said: dict[str, str], key: str, kind: str) -> NDArray[np.uint32]:
+    try:
+        return np.frombuffer(base64.b64decode(said[key], validate=True), kind).astype(np.uint32)
+    except (KeyError, ValueError, binascii.Error) as error:
+        raise ModelRefused(f"{path}: metadata {key} is unreadable: {error!r}") from None
 
 
 def _threshold(path: Path, said: dict[str, str]) -> float:
