@@ -93,13 +93,16 @@ class Measuring:
 
 
 def degraded_share(admin_port: int, since: float) -> float:
-    """The share of Prism's newest decisions since then that had no classification to go by."""
+    """The share of Prism's newest decisions since then for which the classifier was too late.
+
+    One that was there and abstained counts as a classification.
+    """
     url = f"http://127.0.0.1:{admin_port}/decisions?limit={_MOST_DECISIONS}"
     with urllib.request.urlopen(url, timeout=10) as answer:
         decisions = [item for item in json.load(answer) if item["time"] >= since]
     if not decisions:
         raise RuntimeError("Prism recorded no decision of the requests that it answered")
-    return sum(item["decision"]["degraded"] is not None for item in decisions) / len(decisions)
+    return sum(item["classification"] is None for item in decisions) / len(decisions)
 
 
 def rss_mib(running: Running) -> dict[str, dict[str, float]]:
