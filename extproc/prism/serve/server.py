@@ -6,7 +6,6 @@ import asyncio
 import gc
 import logging
 import ssl
-import sys
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -84,7 +83,7 @@ class Server:
             await self._start(configuration, credentials, last_good)
             await server.start()
             stack.push_async_callback(server.stop, grace=5)
-            _tune_interpreter()
+            _tune_garbage_collection()
             admin = Admin(processor, ads, recent, health, self._status)
             await self._serve_admin(admin, stack)
             await self._watch(configuration, credentials, last_good, stop)
@@ -198,14 +197,12 @@ def _grpc_server(processor: Processor, ads: Ads, outcomes: Outcomes) -> Any:
     return server
 
 
-def _tune_interpreter() -> None:
-    """Fewer collections, and quicker turns between the event loop and the classifier.
+def _tune_garbage_collection() -> None:
+    """What is there now stays: look at it no more, and at the young ones less often.
 
-    What is there now stays, so it need not be looked at again; decisions kept in memory make
-    each full collection long, and nearly all garbage of a request is freed by reference
-    counts anyway. By default a thread may keep the other waiting for 5 ms.
+    Decisions kept in memory make each full collection long; nearly all garbage of a request
+    is freed by reference counts anyway.
     """
-    sys.setswitchinterval(0.0005)
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
