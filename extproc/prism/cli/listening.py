@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -30,6 +32,35 @@ def start_logging(level: str) -> None:
         level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )
 
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def server_options(command: Command) -> Command:
+    """The options that ``prism run`` hands on to ``prism serve``."""
+    for option in reversed(_SERVER_OPTIONS):
+        command = option(command)
+    return command
+
+
+_SERVER_OPTIONS = (
+    click.option("--admin", type=HostPort(), help="Where the admin endpoints listen, if anywhere."),
+    click.option(
+        "--credentials",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="Folder with one file per provider key; the environment is used for the others.",
+    ),
+    click.option(
+        "--state",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder for the last good configuration.  [default: ~/.local/state/prism]",
+    ),
+    click.option(
+        "--model",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Classifier to use in place of the one that Prism ships.",
+    ),
+)
 
 log_level = click.option(
     "--log-level",

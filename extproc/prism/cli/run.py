@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from prism.cli.listening import HostPort, log_level, start_logging
+from prism.cli.listening import HostPort, log_level, server_options, start_logging
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -25,22 +25,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     show_default=True,
     help="Where clients come in; port 0 picks a free one.",
 )
-@click.option("--admin", type=HostPort(), help="Where the admin endpoints listen, if anywhere.")
-@click.option(
-    "--credentials",
-    type=_FOLDER,
-    help="Folder with one file per provider key; the environment is used for the others.",
-)
-@click.option(
-    "--state",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the last good configuration.  [default: ~/.local/state/prism]",
-)
-@click.option(
-    "--model",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Classifier to use in place of the one that Prism ships.",
-)
+@server_options
 @click.option(
     "--max-body",
     type=click.IntRange(1, 60),

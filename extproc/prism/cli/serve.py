@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from prism.cli.listening import HostPort, log_level, start_logging
+from prism.cli.listening import log_level, server_options, start_logging
 
 if TYPE_CHECKING:
     from prism.serve.server import ServerSettings
@@ -31,22 +31,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     required=True,
     help="Unix socket of Envoy's admin interface.",
 )
-@click.option("--admin", type=HostPort(), help="HOST:PORT of the admin endpoints.")
-@click.option(
-    "--credentials",
-    type=_FOLDER,
-    help="Folder with one file per provider key; the environment is used for the others.",
-)
-@click.option(
-    "--state",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the last good configuration.  [default: ~/.local/state/prism]",
-)
-@click.option(
-    "--model",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Classifier to use in place of the one that Prism ships.",
-)
+@server_options
 @log_level
 def command(
     config: Path,
