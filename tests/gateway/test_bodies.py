@@ -193,7 +193,10 @@ def test_a_stream_is_passed_on_as_it_comes(
     providers.fault("alpha", Fault(kind=FaultKind.SLOW, between_ms=100))
     body = {"model": "mini", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
     with http.stream("POST", "/chat/completions", json=body) as answer:
-        pieces = [piece for piece in answer.iter_bytes() if piece]
+        incoming = answer.iter_bytes()
+        pieces = [next(incoming)]
+        assert providers.requests[-1].finished_at is None
+        pieces += incoming
     assert len(pieces) > 2
     assert b"data: [DONE]" in pieces[-1]
 

@@ -2,7 +2,7 @@
 
 Everything is vectorised over the code points of a bounded piece of the text, so a prompt of
 1 MB costs what one of 2,000 characters does. Training uses this very module: what it
-computes is part of the model's format (see ``FORMAT`` in ``prism.classify.session``).
+computes is part of the model's format (see ``FORMAT`` in ``prism.classify.model_file``).
 """
 
 from __future__ import annotations

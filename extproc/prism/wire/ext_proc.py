@@ -39,7 +39,6 @@ decode = ProcessingRequest.FromString
 """bytes → ProcessingRequest."""
 
 PROCEED_HEADERS: bytes = ProcessingResponse(request_headers=HeadersResponse()).SerializeToString()
-PROCEED_BODY: bytes = ProcessingResponse(request_body=BodyResponse()).SerializeToString()
 
 
 def headers_event(message: ProcessingRequest) -> RequestHeaders:
@@ -112,7 +111,6 @@ def reply_message(step: Reply) -> bytes:
 
 __all__ = [
     "METHOD",
-    "PROCEED_BODY",
     "PROCEED_HEADERS",
     "SERVICE",
     "decode",
