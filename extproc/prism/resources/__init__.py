@@ -10,10 +10,10 @@ from prism.resources.compile import to_policy, to_table
 from prism.resources.failure import effective_failure_mode
 from prism.resources.parse import check, read_document, read_file, read_folder, read_text
 from prism.resources.problem import Problem, Severity, has_errors
-from prism.resources.resource import Resource
+from prism.resources.resource import Resource, content_hash
 from prism.resources.schema import API_VERSION, GROUP, KINDS, PROJECT_POLICY, ROUTING_TABLE
 from prism.resources.secrecy import key_hash
-from prism.resources.together import compile_resources
+from prism.resources.together import compile_resources, version_of
 
 __all__ = [
     "API_VERSION",
@@ -26,6 +26,7 @@ __all__ = [
     "Severity",
     "check",
     "compile_resources",
+    "content_hash",
     "effective_failure_mode",
     "has_errors",
     "key_hash",
@@ -35,4 +36,5 @@ __all__ = [
     "read_text",
     "to_policy",
     "to_table",
+    "version_of",
 ]

@@ -48,7 +48,7 @@ def compile_resources(
         compiled[name] = replace(table, failure_mode=mode)
         if name == default:  # Envoy alone knows no callers, so only this table's mode is used
             problems += problem
-    return Catalog(compiled, tuple(made), default, _version(every)), problems
+    return Catalog(compiled, tuple(made), default, version_of(every)), problems
 
 
 def _once(resources: Iterable[Resource]) -> list[Resource]:
@@ -120,5 +120,6 @@ def _failure_mode(
     return mode, [resource.problem(warning(("spec", "failureMode"), message))]
 
 
-def _version(resources: Iterable[Resource]) -> str:
+def version_of(resources: Iterable[Resource]) -> str:
+    """The version of resources that are live together, whatever their order."""
     return content_hash(sorted((r.kind, r.name, r.generation) for r in resources))
