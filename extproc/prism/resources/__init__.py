@@ -13,7 +13,7 @@ from prism.resources.problem import Problem, Severity, has_errors
 from prism.resources.resource import Resource, content_hash
 from prism.resources.schema import API_VERSION, GROUP, KINDS, PROJECT_POLICY, ROUTING_TABLE
 from prism.resources.secrecy import key_hash
-from prism.resources.together import compile_resources, version_of
+from prism.resources.together import Claim, claims, compile_resources, version_of
 
 __all__ = [
     "API_VERSION",
@@ -21,10 +21,12 @@ __all__ = [
     "KINDS",
     "PROJECT_POLICY",
     "ROUTING_TABLE",
+    "Claim",
     "Problem",
     "Resource",
     "Severity",
     "check",
+    "claims",
     "compile_resources",
     "content_hash",
     "effective_failure_mode",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from prism.resources.compile import DEFAULT_TABLE, to_policy, to_table
 from prism.resources.failure import effective_failure_mode
@@ -91,23 +91,43 @@ def _no_table(name: str, tables: Mapping[str, Table]) -> Finding:
     return Finding(("spec", "table"), message)
 
 
-def _claims(policies: Sequence[tuple[Resource, Policy]]) -> Iterator[Problem]:
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a policy claims for itself alone; equal claims have equal ``what`` and ``value``.
+
+    ``path`` is the place of the claim in the policy. ``what`` never shows a key.
+    """
+
+    what: str
+    value: str
+    path: Path
+
+    def held_by(self, other: Resource) -> Finding:
+        """That another policy claims it, too."""
+        place = other.place if other.file else f"namespace {other.namespace}"
+        message = f"{self.what} is also claimed by {other.label} ({place}); keep it in one"
+        return Finding(self.path, message)
+
+
+def claims(resource: Resource, policy: Policy) -> Iterator[Claim]:
     """One project, one key, one anonymous place of a table: each belongs to one policy."""
-    claims: dict[tuple[str, str], list[tuple[Resource, Path]]] = {}
+    yield Claim(f"the project {show(policy.project)}", policy.project, ("spec", "project"))
+    for index, key in enumerate(resource.spec["apiKeys"]):
+        yield Claim("this key", key["sha256"], ("spec", "apiKeys", index, "sha256"))
+    if policy.anonymous:
+        what = f"the place of the anonymous policy of table {show(policy.table)}"
+        yield Claim(what, policy.table, ("spec", "anonymous"))
+
+
+def _claims(policies: Sequence[tuple[Resource, Policy]]) -> Iterator[Problem]:
+    claimed: dict[tuple[str, str], list[tuple[Resource, Claim]]] = {}
     for resource, policy in policies:
-        what = f"the project {show(policy.project)}"
-        claims.setdefault((what, policy.project), []).append((resource, ("spec", "project")))
-        for index, key in enumerate(resource.spec["apiKeys"]):
-            path: Path = ("spec", "apiKeys", index, "sha256")
-            claims.setdefault(("this key", key["sha256"]), []).append((resource, path))
-        if policy.anonymous:
-            what = f"the place of the anonymous policy of table {show(policy.table)}"
-            claims.setdefault((what, policy.table), []).append((resource, ("spec", "anonymous")))
-    for (what, _), claimants in claims.items():
-        for resource, path in claimants if len(claimants) > 1 else ():
+        for claim in claims(resource, policy):
+            claimed.setdefault((claim.what, claim.value), []).append((resource, claim))
+    for claimants in claimed.values():
+        for resource, claim in claimants if len(claimants) > 1 else ():
             other = next(r for r, _ in claimants if r is not resource)
-            message = f"{what} is also claimed by {other.label} ({other.place}); keep it in one"
-            yield resource.problem(Finding(path, message))
+            yield resource.problem(claim.held_by(other))
 
 
 def _failure_mode(
