@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 ALLOWED = {
     "type", "description", "properties", "required", "items", "enum", "default", "format",
     "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern",
-    "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
+    "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-validations",
 }  # fmt: skip
 
 

@@ -25,7 +25,7 @@ PATTERNS: Mapping[str, str] = {
     "^[A-Za-z0-9._-]+$": "the NAME of an entry: letters, digits, '.', '_' and '-'",
     "^[A-Za-z0-9-]+$": "the name of a header: letters, digits and '-'",
     "^[!-~]+$": "printable ASCII without spaces",
-    "^https?://[^\\s?#@]+$": "an http:// or https:// URL without user, query or fragment",
+    '^https?://[!"$->A-~]+$': "an http:// or https:// URL in ASCII without user, query or fragment",
     "^([0-9]{1,7}(h|m|s|ms)){1,4}$": "a duration such as 500ms, 30s or 2m",
     "^[0-9a-f]+$": '64 lower-case hexadecimal digits; "prism key hash" prints the hash of a key',
 }
