@@ -11,9 +11,11 @@ from prism.routing.identify import Caller
 from prism.routing.plan import compile_plan
 from prism.routing.record import Outcome, Record
 from prism.serve.credentials import Credentials, names_in
-from prism.serve.folder import BrokenConfiguration, LastGood, load
+from prism.serve.folder import load
 from prism.serve.health import FAILURES, REST_S, HealthTracker
 from prism.serve.recent import Recent
+from prism.serve.snapshot_file import SnapshotFile
+from prism.serve.source import BrokenConfiguration, Offer, Origin
 
 from .tables import catalog, classified, signals
 
@@ -167,40 +169,52 @@ def test_the_names_of_all_keys_of_a_catalog() -> None:
     assert names_in(catalog()) == ["acorn-key", "birch-key", "cedar-key"]
 
 
+def kept_in(path: Path) -> SnapshotFile:
+    return SnapshotFile(path, Origin.LAST_GOOD)
+
+
 def test_the_last_good_configuration_comes_back(tmp_path: Path) -> None:
-    made, resources, _ = load(DEMO)
-    kept = LastGood(tmp_path / "state" / "last-good")
+    offer = load(DEMO)
+    kept = kept_in(tmp_path / "state" / "last-good")
     assert kept.load() is None
-    kept.save(made, resources)
-    assert kept.load() == made
+    assert kept.written() == 0
+    kept.save(offer)
+    again = kept.load()
+    assert again is not None
+    assert (again.catalog, again.origin) == (offer.catalog, Origin.LAST_GOOD)
+    assert kept.written() > 0
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["last-good"]
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xff", b"x" * 1000])
-def test_a_damaged_file_is_no_configuration(tmp_path: Path, data: bytes) -> None:
+def test_a_damaged_file_is_no_configuration(
+    tmp_path: Path, data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "last-good").write_bytes(data)
-    assert LastGood(tmp_path / "last-good").load() is None
+    assert kept_in(tmp_path / "last-good").load() is None
+    assert f"the last good in {tmp_path / 'last-good'} can't be used" in caplog.text
 
 
 def test_where_nothing_can_be_written_serving_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made, resources, _ = load(DEMO)
     # A file stands where the folder would have to be: so it is for root, too.
     (tmp_path / "file").write_text("")
-    kept = LastGood(tmp_path / "file" / "last-good")
-    kept.save(made, resources)
+    kept = kept_in(tmp_path / "file" / "last-good")
+    kept.save(load(DEMO))
     assert "can't be kept" in caplog.text
     assert kept.load() is None
 
 
 def test_a_broken_save_leaves_what_was_kept(tmp_path: Path) -> None:
-    made, resources, _ = load(DEMO)
-    kept = LastGood(tmp_path / "last-good")
-    kept.save(made, resources)
+    offer = load(DEMO)
+    kept = kept_in(tmp_path / "last-good")
+    kept.save(offer)
     (tmp_path / "last-good.new").mkdir()
-    kept.save(made, [])
-    assert kept.load() == made
+    kept.save(Offer(Origin.FOLDER, offer.catalog, []))
+    again = kept.load()
+    assert again is not None
+    assert again.catalog == offer.catalog
 
 
 def test_a_broken_folder_is_refused_with_its_problems(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ VERBS: dict[str, str] = {
     "key": "Make API keys for projects.",
     "providers": "Run the simulated providers.",
     "serve": "Run only the external processor (Envoy runs elsewhere).",
+    "bootstrap": "Print the configuration that such an Envoy starts with.",
+    "drain": "Have such an Envoy finish its requests.",
 }
 
 

@@ -33,14 +33,16 @@ class Gateway:
 def check_folder(config: Path, state: Path | None) -> None:
     """Refuse to start from a folder that can't be used, unless a last good one is kept."""
     from prism.cli.serve import last_good_path
-    from prism.serve.folder import BrokenConfiguration, LastGood, load
+    from prism.serve.folder import load
+    from prism.serve.snapshot_file import SnapshotFile
+    from prism.serve.source import BrokenConfiguration, Origin
 
     try:
         load(config)
     except BrokenConfiguration as broken:
         for problem in broken.problems:
             click.echo(str(problem), err=True)
-        if LastGood(last_good_path(config, state)).load() is None:
+        if SnapshotFile(last_good_path(config, state), Origin.LAST_GOOD).load() is None:
             raise click.ClickException(f"{config} can't be used; see above") from None
         click.echo("Starting with the last good configuration.", err=True)
 

@@ -62,6 +62,41 @@ _SERVER_OPTIONS = (
     ),
 )
 
+listen_option = click.option(
+    "--listen",
+    type=HostPort(),
+    default="127.0.0.1:8080",
+    show_default=True,
+    help="Where clients come in; port 0 picks a free one (prism run).",
+)
+max_body_option = click.option(
+    "--max-body",
+    type=click.IntRange(1, 60),
+    default=32,
+    show_default=True,
+    metavar="MIB",
+    help="Largest request accepted; larger ones get 413.",
+)
+drain_option = click.option(
+    "--drain",
+    type=click.FloatRange(0, 3600),
+    default=30,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long requests under way may take once a stop was asked for.",
+)
+socket_option = click.option(
+    "--socket",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Unix socket on which Prism serves Envoy: ext_proc, ADS and access log.",
+)
+envoy_admin_option = click.option(
+    "--envoy-admin",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Unix socket of Envoy's admin interface.",
+)
 log_level = click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),

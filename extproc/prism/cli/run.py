@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from prism.cli.listening import HostPort, log_level, server_options, start_logging
+from prism.cli.listening import (
+    drain_option,
+    listen_option,
+    log_level,
+    max_body_option,
+    server_options,
+    start_logging,
+)
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -18,30 +25,10 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     required=True,
     help="Folder of RoutingTables and ProjectPolicies (*.yaml), watched for changes.",
 )
-@click.option(
-    "--listen",
-    type=HostPort(),
-    default="127.0.0.1:8080",
-    show_default=True,
-    help="Where clients come in; port 0 picks a free one.",
-)
+@listen_option
 @server_options
-@click.option(
-    "--max-body",
-    type=click.IntRange(1, 60),
-    default=32,
-    show_default=True,
-    metavar="MIB",
-    help="Largest request accepted; larger ones get 413.",
-)
-@click.option(
-    "--drain",
-    type=click.FloatRange(0, 3600),
-    default=30,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long requests under way may take once a stop was asked for.",
-)
+@max_body_option
+@drain_option
 @click.option(
     "--envoy",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

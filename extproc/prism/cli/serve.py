@@ -2,39 +2,76 @@
 
 from __future__ import annotations
 
+import re
+import socket as sockets
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from prism.cli.listening import log_level, server_options, start_logging
+from prism.cli.listening import (
+    HostPort,
+    envoy_admin_option,
+    log_level,
+    server_options,
+    socket_option,
+    start_logging,
+)
 
 if TYPE_CHECKING:
+    from prism.serve.operator_stream import Operator
     from prism.serve.server import ServerSettings
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+
+
+class ReplicaName(click.ParamType[str]):
+    """A name as Kubernetes gives to pods."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not _NAME.fullmatch(str(value)):
+            self.fail(f"{value!r} is not a name: lower-case letters, digits, - and .", param, ctx)
+        return str(value)
 
 
 @click.command("serve")
 @click.option(
-    "--config", type=_FOLDER, required=True, help="Folder of RoutingTables and ProjectPolicies."
+    "--config", type=_FOLDER, help="Folder of RoutingTables and ProjectPolicies, watched."
 )
 @click.option(
-    "--socket",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Unix socket to serve Envoy on: ext_proc, ADS and access log.",
+    "--operator",
+    type=HostPort(),
+    help="Operator to take snapshots from, in place of a folder; every address of the name is "
+    "tried.",
 )
 @click.option(
-    "--envoy-admin",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Unix socket of Envoy's admin interface.",
+    "--operator-tls",
+    type=_FOLDER,
+    help="Folder with tls.crt, tls.key and ca.crt for the operator; read again when they change.",
 )
+@click.option(
+    "--stored-snapshot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of the snapshot that the operator stores, to start from while it is away.",
+)
+@click.option(
+    "--replica",
+    type=ReplicaName(),
+    help="This replica's name towards the operator.  [default: the host's name]",
+)
+@socket_option
+@envoy_admin_option
 @server_options
 @log_level
 def command(
-    config: Path,
+    config: Path | None,
+    operator: tuple[str, int] | None,
+    operator_tls: Path | None,
+    stored_snapshot: Path | None,
+    replica: str | None,
     socket: Path,
     envoy_admin: Path,
     admin: tuple[str, int] | None,
@@ -45,21 +82,53 @@ def command(
 ) -> None:
     """Run only the external processor; Envoy runs elsewhere.
 
-    "prism run" starts this and an Envoy. Run it alone as a sidecar of an Envoy that was
-    started with the bootstrap of "prism run".
+    The configuration comes from a folder (--config) or from the operator of a cluster
+    (--operator with --operator-tls). While the operator is away, what is live stays live; a
+    start without it takes the stored snapshot or the last good one, whichever is newer.
+
+    Start Envoy with what "prism bootstrap" prints for the same --socket and --envoy-admin.
     """
     from prism.serve.server import ServerSettings
 
+    if (config is None) == (operator is None):
+        raise click.UsageError("give either --config or --operator")
+    source: Path | Operator
+    if config is not None:
+        _only_with_operator(operator_tls, stored_snapshot, replica)
+        source, last_good = config, last_good_path(config, state)
+    else:
+        assert operator is not None  # noqa: S101 - one of the two is given
+        source = _operator(operator, operator_tls, replica)
+        last_good = _state(state) / f"operator-{source.replica}.snapshot"
     start_logging(log_level)
     settings = ServerSettings(
-        config=config,
+        source=source,
         socket=socket,
         envoy_admin=envoy_admin,
-        last_good=last_good_path(config, state),
+        last_good=last_good,
         credentials=credentials,
         admin=admin,
+        stored=stored_snapshot,
     )
     _serve(settings, model)
+
+
+def _only_with_operator(tls: Path | None, stored: Path | None, replica: str | None) -> None:
+    given = {"--operator-tls": tls, "--stored-snapshot": stored, "--replica": replica}
+    for name, value in given.items():
+        if value is not None:
+            raise click.UsageError(f"{name} needs --operator")
+
+
+def _operator(address: tuple[str, int], tls: Path | None, replica: str | None) -> Operator:
+    from prism.serve.operator_stream import Operator
+
+    if tls is None:
+        raise click.UsageError("--operator needs --operator-tls")
+    name = replica or sockets.gethostname().lower()
+    if not _NAME.fullmatch(name):
+        raise click.UsageError(f"the host's name {name!r} is no name for a replica: --replica")
+    return Operator(*address, tls=tls, replica=name)
 
 
 def _serve(settings: ServerSettings, model: Path | None) -> None:
@@ -90,8 +159,12 @@ def last_good_path(config: Path, state: Path | None) -> Path:
     """Where the last good configuration of a folder is kept; each folder has its own."""
     import hashlib
 
-    from prism.serve.folder import state_folder
-
     folder = config.resolve()
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
-    return (state or state_folder()) / f"{folder.name or 'root'}-{digest}.snapshot"
+    return _state(state) / f"{folder.name or 'root'}-{digest}.snapshot"
+
+
+def _state(state: Path | None) -> Path:
+    from prism.serve.folder import state_folder
+
+    return state or state_folder()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,7 @@ class Settings:
 
 
 def bootstrap(settings: Settings) -> dict[str, Any]:
-    """Envoy's bootstrap, ready to be written as JSON."""
+    """Envoy's bootstrap as plain values."""
     return {
         "node": {"id": settings.node, "cluster": "prism"},
         "admin": {"address": {"pipe": {"path": settings.admin_socket, "mode": 0o600}}},
@@ -60,6 +61,11 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
             "clusters": [_prism_cluster(settings), _attempts_cluster(settings)],
         },
     }
+
+
+def bootstrap_json(settings: Settings) -> str:
+    """The same as the text of a file."""
+    return json.dumps(bootstrap(settings), indent=2)
 
 
 def _prism_cluster(settings: Settings) -> dict[str, Any]:

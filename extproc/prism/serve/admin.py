@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import msgspec
 from aiohttp import web
 
 from prism.serve.ads import Ads
+from prism.serve.envoy_admin import EnvoyAdmin
 from prism.serve.health import HealthTracker
 from prism.serve.processor import Processor
 from prism.serve.recent import Recent
@@ -19,13 +21,14 @@ _MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Admin:
-    """What the endpoints show. ``status`` adds what only the composition knows."""
+    """What the endpoints show. ``more`` adds to the status what other parts know."""
 
     processor: Processor
     ads: Ads
     recent: Recent
     health: HealthTracker
-    status: Callable[[], dict[str, Any]]
+    envoy: EnvoyAdmin
+    more: Sequence[Callable[[], dict[str, Any]]]
 
     def application(self) -> web.Application:
         """The web application; paths are listed at ``/``."""
@@ -35,11 +38,12 @@ class Admin:
         app.router.add_get("/status", self._status)
         app.router.add_get("/decisions", self._decisions)
         app.router.add_get("/decisions/{id}", self._decision)
+        app.router.add_get("/envoy/metrics", self._envoy_metrics)
         app.router.add_get("/", self._index)
         return app
 
     async def _index(self, _: web.Request) -> web.Response:
-        paths = "/healthz /readyz /status /decisions?limit=N /decisions/ID"
+        paths = "/healthz /readyz /status /decisions?limit=N /decisions/ID /envoy/metrics"
         return web.Response(text=paths.replace(" ", "\n") + "\n")
 
     async def _alive(self, _: web.Request) -> web.Response:
@@ -62,9 +66,16 @@ class Admin:
                 "failuresInARow": self.health.failures(),
                 "outcomesJoined": self.recent.joined,
                 "outcomesLost": self.recent.lost,
-                **self.status(),
+                **{name: value for part in self.more for name, value in part().items()},
             }
         )
+
+    async def _envoy_metrics(self, _: web.Request) -> web.Response:
+        try:
+            text = await self.envoy.get("/stats/prometheus")
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return web.Response(status=503, text="Envoy's admin interface does not answer\n")
+        return web.Response(text=text, content_type="text/plain", charset="utf-8")
 
     async def _decisions(self, request: web.Request) -> web.Response:
         text = request.query.get("limit", "20")

@@ -1,87 +1,71 @@
-"""The configuration folder: read, checked, watched; the last good one is kept on disk."""
+"""The configuration folder: read, checked, watched."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
-import watchfiles
-
-from prism.resources import Problem, Resource, compile_resources, has_errors, read_folder
-from prism.routing.catalog import Catalog
-from prism.wire import snapshot
-
-log = logging.getLogger(__name__)
+from prism.resources import compile_resources, has_errors, read_folder
+from prism.serve.snapshot_file import SnapshotFile
+from prism.serve.source import BrokenConfiguration, Offer, Origin
+from prism.serve.watch import changes
 
 
-class BrokenConfiguration(Exception):
-    """The folder can't be used; ``problems`` says why, each with its place."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
-
-
-def load(folder: Path) -> tuple[Catalog, list[Resource], list[Problem]]:
-    """The catalog of a folder with its warnings; raises ``BrokenConfiguration``."""
+def load(folder: Path) -> Offer:
+    """The configuration in a folder, with its warnings; raises ``BrokenConfiguration``."""
     resources, problems = read_folder(folder)
     broken = {problem.resource for problem in problems if problem.is_error and problem.resource}
     catalog, more = compile_resources(resources, broken)
     problems = [*problems, *more]
     if has_errors(problems):
         raise BrokenConfiguration(problems)
-    return catalog, resources, problems
+    return Offer(Origin.FOLDER, catalog, resources, problems)
 
 
-class LastGood:
-    """The last good configuration as a file, so that a restart over a broken folder goes on."""
+class FolderSource:
+    """A folder of resources. ``live`` is the version that is live, if one is."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(
+        self, folder: Path, last_good: SnapshotFile, live: Callable[[], str | None]
+    ) -> None:
+        self._folder = folder
+        self._last_good = last_good
+        self._live = live
 
-    def save(self, catalog: Catalog, resources: Sequence[Resource]) -> None:
-        """Keep a configuration; a full or read-only disk is logged and costs only this."""
-        temporary = self._path.with_suffix(".new")
+    async def offers(self) -> AsyncIterator[Offer | BrokenConfiguration]:
+        """What is in the folder, at first and after each change; the last good one where a
+        server starts over a broken folder."""
+        watching = changes(self._folder)
+        # Watched from before the first look, so that no change falls between the two.
+        changed = asyncio.ensure_future(anext(watching))
+        await asyncio.sleep(0)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(snapshot.encode(catalog.version, resources))
-            temporary.replace(self._path)
-        except OSError as error:
-            log.warning("the last good configuration can't be kept: %s", error)
+            yield await self._read()
+            if self._live() is None and (kept := await asyncio.to_thread(self._last_good.load)):
+                yield kept
+            while True:
+                await changed
+                yield await self._read()
+                changed = asyncio.ensure_future(anext(watching))
+        finally:
+            changed.cancel()
 
-    def load(self) -> Catalog | None:
-        """The kept configuration, if there is a readable one."""
+    async def answer(self, offered: Offer | BrokenConfiguration, refusal: str) -> None:
+        """Nobody waits for the answer."""
+
+    def status(self) -> dict[str, Any]:
+        """Nothing beyond what every source has."""
+        return {}
+
+    async def _read(self) -> Offer | BrokenConfiguration:
         try:
-            resources = snapshot.decode(self._path.read_bytes())
-            catalog, problems = compile_resources(resources)
-        except FileNotFoundError:
-            return None
-        except Exception as error:
-            # Written by another version, or damaged: no configuration is better than a guess.
-            log.warning("the kept configuration can't be used: %s", error)
-            return None
-        return None if has_errors(problems) else catalog
-
-
-async def changes(*folders: Path | None, stop: asyncio.Event) -> AsyncIterator[None]:
-    """Yields when something in one of the folders changed; ends with ``stop``.
-
-    Folders that do not exist (any more) are looked for again every second.
-    """
-    while not stop.is_set():
-        there = [folder for folder in folders if folder is not None and folder.is_dir()]
-        if there:
-            with contextlib.suppress(FileNotFoundError):
-                async for _ in watchfiles.awatch(
-                    *there, stop_event=stop, debounce=50, step=20, recursive=False
-                ):
-                    yield
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), timeout=1.0)
+            # Off the event loop: thousands of resources take seconds to check.
+            return await asyncio.to_thread(load, self._folder)
+        except BrokenConfiguration as broken:
+            return broken
 
 
 def state_folder() -> Path:

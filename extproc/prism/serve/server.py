@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import ssl
 import time
 from contextlib import AsyncExitStack
@@ -15,22 +14,24 @@ from typing import Any
 import grpc
 from aiohttp import web
 
-from prism.resources import Problem
-from prism.routing.catalog import Catalog
 from prism.serve.admin import Admin
-from prism.serve.ads import Ads, Refused
+from prism.serve.ads import Ads
 from prism.serve.classifying import BatchClassifier, Classifying
 from prism.serve.configuration import Configuration
-from prism.serve.credentials import Credentials, names_in
+from prism.serve.credentials import Credentials
 from prism.serve.envoy_admin import EnvoyAdmin
-from prism.serve.folder import BrokenConfiguration, LastGood, changes, load
+from prism.serve.folder import FolderSource
 from prism.serve.health import HealthTracker
+from prism.serve.operator_source import OperatorSource
+from prism.serve.operator_stream import Operator
 from prism.serve.outcomes import Outcomes
 from prism.serve.processor import Processor
 from prism.serve.recent import Recent
+from prism.serve.rollout import Rollout
+from prism.serve.snapshot_file import SnapshotFile
+from prism.serve.source import Origin, Source
+from prism.serve.watch import changes
 from prism.wire import access_log, ext_proc, xds
-
-log = logging.getLogger(__name__)
 
 LARGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes of one gRPC message: the largest body that Envoy may be told to accept, and more."""
@@ -40,16 +41,19 @@ LARGEST_MESSAGE = 64 * 1024 * 1024
 class ServerSettings:
     """Where a server finds its configuration and where it listens.
 
-    ``socket`` is the unix socket for Envoy, ``envoy_admin`` that of Envoy's admin
-    interface. ``admin`` is host and port of the admin endpoints, ``None`` for none.
+    ``source`` is a folder of resources, or the operator. ``stored`` is the file in which the
+    operator stores its snapshot. ``socket`` is the unix socket for Envoy, ``envoy_admin`` that
+    of Envoy's admin interface. ``admin`` is host and port of the admin endpoints, ``None`` for
+    none.
     """
 
-    config: Path
+    source: Path | Operator
     socket: Path
     envoy_admin: Path
     last_good: Path
     credentials: Path | None
     admin: tuple[str, int] | None
+    stored: Path | None = None
 
 
 class Server:
@@ -58,9 +62,6 @@ class Server:
     def __init__(self, settings: ServerSettings, classifier: BatchClassifier) -> None:
         self._settings = settings
         self._classifier = classifier
-        self._problems: list[Problem] = []
-        self._refused = ""
-        self._catalog: Catalog | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop``; then finish the requests under way."""
@@ -74,81 +75,52 @@ class Server:
             settings.socket.parent.mkdir(parents=True, exist_ok=True)
             settings.socket.unlink(missing_ok=True)
             server.add_insecure_port(f"unix:{settings.socket}")
-            configuration = Configuration(
-                ads, processor, _ca_file(), EnvoyAdmin(settings.envoy_admin).settled
-            )
+            envoy = EnvoyAdmin(settings.envoy_admin)
+            configuration = Configuration(ads, processor, _ca_file(), envoy.settled)
             stack.push_async_callback(configuration.close)
-            credentials = Credentials(settings.credentials)
-            last_good = LastGood(settings.last_good)
-            await self._start(configuration, credentials, last_good)
+            last_good = SnapshotFile(settings.last_good, Origin.LAST_GOOD)
+            rollout = Rollout(configuration, Credentials(settings.credentials), last_good)
+            source = self._source(rollout, last_good, ads)
             await server.start()
             stack.push_async_callback(server.stop, grace=5)
             _tune_garbage_collection()
-            admin = Admin(processor, ads, recent, health, self._status)
-            await self._serve_admin(admin, stack)
-            await self._watch(configuration, credentials, last_good, stop)
+            await self._serve_admin(
+                Admin(processor, ads, recent, health, envoy, (rollout.status, source.status)), stack
+            )
+            await self._work(rollout, source, stop)
 
-    async def _start(
-        self, configuration: Configuration, credentials: Credentials, last_good: LastGood
-    ) -> None:
-        """Go live before the first Envoy connects: from the folder, else from the last good."""
-        await self._reload(configuration, credentials, last_good)
-        if self._catalog is None and (catalog := last_good.load()) is not None:
-            log.warning("going on with the last good configuration, %s", catalog.version)
-            await self._apply(configuration, credentials, catalog)
+    def _source(self, rollout: Rollout, last_good: SnapshotFile, ads: Ads) -> Source:
+        source, stored = self._settings.source, self._settings.stored
+        if isinstance(source, Path):
+            return FolderSource(source, last_good, lambda: rollout.version)
+        kept = [last_good]
+        if stored is not None:
+            kept.append(SnapshotFile(stored, Origin.STORED))
+        return OperatorSource(source, kept, lambda: rollout.version, ads.acknowledged)
 
-    async def _watch(
-        self,
-        configuration: Configuration,
-        credentials: Credentials,
-        last_good: LastGood,
-        stop: asyncio.Event,
-    ) -> None:
-        async for _ in changes(self._settings.config, self._settings.credentials, stop=stop):
-            await self._reload(configuration, credentials, last_good)
-
-    async def _reload(
-        self, configuration: Configuration, credentials: Credentials, last_good: LastGood
-    ) -> None:
+    async def _work(self, rollout: Rollout, source: Source, stop: asyncio.Event) -> None:
+        """Follow the source and the credentials until ``stop``; fails where either does."""
+        tasks = [
+            asyncio.create_task(rollout.follow(source)),
+            asyncio.create_task(self._renew_keys(rollout)),
+            asyncio.create_task(stop.wait()),
+        ]
         try:
-            # Off the event loop: thousands of resources take seconds to check.
-            loaded = await asyncio.to_thread(load, self._settings.config)
-        except BrokenConfiguration as broken:
-            self._problems = list(broken.problems)
-            for problem in broken.problems:
-                log.error("%s", problem)
-            live = "none" if self._catalog is None else self._catalog.version
-            log.error("configuration refused; live is %s", live)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _renew_keys(self, rollout: Rollout) -> None:
+        folder = self._settings.credentials
+        if folder is None:
+            await asyncio.Event().wait()
             return
-        catalog, resources, self._problems = loaded
-        for problem in self._problems:
-            log.warning("%s", problem)
-        if await self._apply(configuration, credentials, catalog):
-            await asyncio.to_thread(last_good.save, catalog, resources)
-
-    async def _apply(
-        self, configuration: Configuration, credentials: Credentials, catalog: Catalog
-    ) -> bool:
-        names = names_in(catalog)
-        keys = await asyncio.to_thread(credentials.read, names)
-        for name in names:
-            if name not in keys:
-                log.warning("no key %s: models that need it are not used", name)
-        try:
-            await configuration.apply(catalog, keys)
-        except (Refused, ValueError) as error:
-            self._refused = str(error)
-            log.error("configuration refused by Envoy: %s", error)
-            return False
-        self._refused = ""
-        self._catalog = catalog
-        log.info(
-            "configuration %s is live: tables %d, policies %d",
-            catalog.version,
-            len(catalog.tables),
-            len(catalog.policies),
-        )
-        return True
+        async for _ in changes(folder):
+            await rollout.renew_keys()
 
     async def _serve_admin(self, admin: Admin, stack: AsyncExitStack) -> None:
         if self._settings.admin is None:
@@ -159,12 +131,6 @@ class Server:
         host, port = self._settings.admin
         await web.TCPSite(runner, host, port).start()
 
-    def _status(self) -> dict[str, Any]:
-        return {
-            "problems": [problem.to_json() for problem in self._problems],
-            "refusedByEnvoy": self._refused or None,
-        }
-
 
 def _grpc_server(processor: Processor, ads: Ads, outcomes: Outcomes) -> Any:
     server = grpc.aio.server(
@@ -174,7 +140,7 @@ def _grpc_server(processor: Processor, ads: Ads, outcomes: Outcomes) -> Any:
         ]
     )
     # Answers are encoded where they are made, so no serialiser stands in between.
-    methods = {
+    methods: dict[str, dict[str, Any]] = {
         ext_proc.SERVICE: {
             ext_proc.METHOD: grpc.stream_stream_rpc_method_handler(
                 processor.process, request_deserializer=ext_proc.decode

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import json
 import logging
 import signal
 import socket
@@ -20,7 +19,8 @@ from pathlib import Path
 
 import aiohttp
 
-from prism.envoy.bootstrap import Settings, bootstrap
+from prism.envoy.bootstrap import Settings, bootstrap_json
+from prism.serve.draining import drained
 from prism.serve.envoy_admin import EnvoyAdmin
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,17 @@ STEADY_S = 10.0
 """A child that lived this long starts anew at once; one that keeps dying waits longer."""
 STOP_S = 10.0
 """How long a child may take to end before it is killed."""
+ENVOY_OPTIONS = (
+    *("--log-level", "warning"),
+    # Known and accepted: extensions in development, no limit of connections. And one line
+    # for each request while Prism is away would say nothing that one line does not.
+    *("--component-log-level", "misc:error,main:error,ext_proc:error,config:error"),
+    # Several gateways on one machine must not share Envoy's hot-restart memory.
+    "--disable-hot-restart",
+    # While draining, every answer says "connection: close", not a growing share of them.
+    *("--drain-strategy", "immediate"),
+)
+"""How Envoy is started, wherever it runs."""
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -125,7 +136,7 @@ class Supervisor:
             await stop.wait()
         finally:
             announcing.cancel()
-            await self._drain(now)
+            await drained(self._admin, self._settings.drain_s, now)
             await self.envoy.stop()
             await self.prism.stop()
             for task in tasks:
@@ -141,25 +152,6 @@ class Supervisor:
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
             return (await self._admin.get("/ready")).strip() == "LIVE"
         return False
-
-    async def _drain(self, now: asyncio.Event) -> None:
-        """Have connections closed with their answers, then take no new ones, and each time
-        wait for the requests under way."""
-        until = asyncio.get_running_loop().time() + self._settings.drain_s
-        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-            await self._admin.get("/drain_listeners?graceful&skip_exit", method="POST")
-            await self._idle(until, now)
-            await self._admin.get("/drain_listeners", method="POST")
-            await self._idle(until, now)
-
-    async def _idle(self, until: float, now: asyncio.Event) -> None:
-        """Wait until no request is under way, at most ``until`` (loop seconds)."""
-        while asyncio.get_running_loop().time() < until and not now.is_set():
-            text = await self._admin.get("/stats?filter=^http.gateway.downstream_rq_active$")
-            if text.strip().endswith(": 0"):
-                return
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(now.wait(), 0.1)
 
 
 def free_port(host: str) -> int:
@@ -189,17 +181,7 @@ def _envoy_command(settings: RunSettings) -> list[str]:
         str(settings.envoy),
         "--config-path",
         str(_bootstrap_path(settings)),
-        "--log-level",
-        "warning",
-        # Known and accepted: extensions in development, no limit of connections. And one line
-        # for each request while Prism is away would say nothing that one line does not.
-        "--component-log-level",
-        "misc:error,main:error,ext_proc:error,config:error",
-        # Several gateways on one machine must not share Envoy's hot-restart memory.
-        "--disable-hot-restart",
-        # While draining, every answer says "connection: close", not a growing share of them.
-        "--drain-strategy",
-        "immediate",
+        *ENVOY_OPTIONS,
     ]
     if settings.concurrency is not None:
         command += ["--concurrency", str(settings.concurrency)]
@@ -211,7 +193,7 @@ def _bootstrap_path(settings: RunSettings) -> Path:
 
 
 def _write_bootstrap(settings: RunSettings) -> None:
-    document = bootstrap(
+    document = bootstrap_json(
         Settings(
             host=settings.host,
             port=settings.port,
@@ -220,7 +202,7 @@ def _write_bootstrap(settings: RunSettings) -> None:
             max_body=settings.max_body,
         )
     )
-    _bootstrap_path(settings).write_text(json.dumps(document, indent=2), "utf-8")
+    _bootstrap_path(settings).write_text(document, "utf-8")
 
 
 def _die_with_parent() -> None:

@@ -1,0 +1,23 @@
+"""Notices changes of files: the configuration folder, mounted Secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import watchfiles
+
+
+async def changes(folder: Path) -> AsyncIterator[None]:
+    """Yields when something in a folder changed, until cancelled.
+
+    A folder that does not exist (any more) is looked for again every second. What changes
+    while the caller works on the last change is not missed.
+    """
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            async for _ in watchfiles.awatch(folder, debounce=50, step=20, recursive=False):
+                yield
+        await asyncio.sleep(1)
