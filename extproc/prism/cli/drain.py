@@ -6,12 +6,11 @@ from pathlib import Path
 
 import click
 
-from prism.cli.listening import drain_option, envoy_admin_option
+from prism.cli.listening import envoy_admin_option
 
 
 @click.command("drain")
 @envoy_admin_option
-@drain_option
 @click.option(
     "--linger",
     type=click.FloatRange(0, 3600),
@@ -20,12 +19,19 @@ from prism.cli.listening import drain_option, envoy_admin_option
     metavar="SECONDS",
     help="How long new requests are still answered, until load balancers have noticed.",
 )
-def command(envoy_admin: Path, drain: float, linger: float) -> None:
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, 3600),
+    default=30,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long requests under way may take after that.",
+)
+def command(envoy_admin: Path, linger: float, seconds: float) -> None:
     """Have an Envoy finish the requests under way; returns once it is idle.
 
-    Answers say "connection: close" at once. After --linger no new connection is taken. It
-    ends as soon as no request is under way, after --drain at the latest. For the preStop hook
-    of a pod.
+    Answers say "connection: close" from the first moment on. New requests are taken during
+    --linger; then those under way have --seconds. For the preStop hook of a pod.
     """
     import asyncio
 
@@ -33,7 +39,7 @@ def command(envoy_admin: Path, drain: float, linger: float) -> None:
     from prism.serve.envoy_admin import EnvoyAdmin
 
     async def main() -> bool:
-        return await drained(EnvoyAdmin(envoy_admin), drain, asyncio.Event(), linger_s=linger)
+        return await drained(EnvoyAdmin(envoy_admin), seconds, asyncio.Event(), linger_s=linger)
 
     if not asyncio.run(main()):
         click.echo("Some requests were still under way, or Envoy did not answer.", err=True)

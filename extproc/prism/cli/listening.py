@@ -77,14 +77,6 @@ max_body_option = click.option(
     metavar="MIB",
     help="Largest request accepted; larger ones get 413.",
 )
-drain_option = click.option(
-    "--drain",
-    type=click.FloatRange(0, 3600),
-    default=30,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long requests under way may take once a stop was asked for.",
-)
 socket_option = click.option(
     "--socket",
     type=click.Path(path_type=Path),

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from prism.cli.listening import (
-    drain_option,
     listen_option,
     log_level,
     max_body_option,
@@ -28,7 +27,14 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @listen_option
 @server_options
 @max_body_option
-@drain_option
+@click.option(
+    "--drain",
+    type=click.FloatRange(0, 3600),
+    default=30,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long requests under way may take once a stop was asked for.",
+)
 @click.option(
     "--envoy",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

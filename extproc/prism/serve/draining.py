@@ -16,15 +16,14 @@ async def drained(
     """Have connections closed with their answers, then take no new ones, and each time wait
     for the requests under way; returns whether none is left.
 
-    It takes ``seconds`` at most, and ``now`` cuts it short. New connections are taken for
-    ``linger_s`` at least.
+    For ``linger_s`` all goes on as before but for the closing of connections; after that,
+    requests have ``seconds`` at most. ``now`` cuts it short.
     """
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
     with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
         await admin.get("/drain_listeners?graceful&skip_exit", method="POST")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(now.wait(), min(linger_s, seconds))
+            await asyncio.wait_for(now.wait(), linger_s)
+        until = asyncio.get_running_loop().time() + seconds
         await _idle(admin, until, now)
         await admin.get("/drain_listeners", method="POST")
         return await _idle(admin, until, now)
