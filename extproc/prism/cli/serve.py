@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket as sockets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +45,9 @@ class ReplicaName(click.ParamType[str]):
 @click.option(
     "--operator",
     type=HostPort(),
-    help="Operator to take snapshots from, in place of a folder; every address of the name is "
-    "tried.",
+    multiple=True,
+    help="Operator to take snapshots from, in place of a folder. Each address of the host is "
+    "tried; may be given for several hosts.",
 )
 @click.option(
     "--operator-tls",
@@ -68,7 +70,7 @@ class ReplicaName(click.ParamType[str]):
 @log_level
 def command(
     config: Path | None,
-    operator: tuple[str, int] | None,
+    operator: tuple[tuple[str, int], ...],
     operator_tls: Path | None,
     stored_snapshot: Path | None,
     replica: str | None,
@@ -90,14 +92,13 @@ def command(
     """
     from prism.serve.server import ServerSettings
 
-    if (config is None) == (operator is None):
+    if (config is None) == (not operator):
         raise click.UsageError("give either --config or --operator")
     source: Path | Operator
     if config is not None:
         _only_with_operator(operator_tls, stored_snapshot, replica)
         source, last_good = config, last_good_path(config, state)
     else:
-        assert operator is not None  # noqa: S101 - one of the two is given
         source = _operator(operator, operator_tls, replica)
         last_good = _state(state) / f"operator-{source.replica}.snapshot"
     start_logging(log_level)
@@ -120,7 +121,9 @@ def _only_with_operator(tls: Path | None, stored: Path | None, replica: str | No
             raise click.UsageError(f"{name} needs --operator")
 
 
-def _operator(address: tuple[str, int], tls: Path | None, replica: str | None) -> Operator:
+def _operator(
+    endpoints: Sequence[tuple[str, int]], tls: Path | None, replica: str | None
+) -> Operator:
     from prism.serve.operator_stream import Operator
 
     if tls is None:
@@ -128,7 +131,7 @@ def _operator(address: tuple[str, int], tls: Path | None, replica: str | None) -
     name = replica or sockets.gethostname().lower()
     if not _NAME.fullmatch(name):
         raise click.UsageError(f"the host's name {name!r} is no name for a replica: --replica")
-    return Operator(*address, tls=tls, replica=name)
+    return Operator(endpoints, tls, name)
 
 
 def _serve(settings: ServerSettings, model: Path | None) -> None:

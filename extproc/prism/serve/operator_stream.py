@@ -7,7 +7,7 @@ import contextlib
 import logging
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,10 +51,12 @@ _OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Where the operator listens, the folder with this replica's identity, its name."""
+    """Hosts and ports of the operator, the folder with this replica's identity, its name.
 
-    host: str
-    port: int
+    A host may have several addresses: each is one that the leader may be at.
+    """
+
+    endpoints: Sequence[tuple[str, int]]
     tls: Path
     replica: str
 
@@ -116,13 +118,7 @@ class OperatorStream:
 
     async def _round(self) -> bool:
         """Try each address once; whether one of them held, and so is worth trying again."""
-        operator = self._operator
-        try:
-            addresses = await resolve(operator.host, operator.port)
-        except OSError as error:
-            self.link.down(f"{operator.host} can't be resolved: {error.strerror}")
-            return False
-        reasons = []
+        addresses, reasons = await resolve(self._operator.endpoints)
         held = False
         for address in addresses:
             began = asyncio.get_running_loop().time()
@@ -178,15 +174,22 @@ class OperatorStream:
                     self._session.cancel()
 
 
-async def resolve(host: str, port: int) -> list[str]:
-    """Every address of a name, as gRPC writes them; raises ``OSError`` where there is none."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    names = (
-        f"ipv6:[{address[0]}]:{port}" if family == socket.AF_INET6 else f"ipv4:{address[0]}:{port}"
-        for family, _, _, _, address in found
-    )
-    return list(dict.fromkeys(names))
+async def resolve(endpoints: Sequence[tuple[str, int]]) -> tuple[list[str], list[str]]:
+    """Every address of the endpoints, as gRPC writes them, and why some have none."""
+    addresses: list[str] = []
+    reasons: list[str] = []
+    for host, port in endpoints:
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(
+                host, port, type=socket.SOCK_STREAM
+            )
+        except OSError as error:
+            reasons.append(f"{host} can't be resolved: {error.strerror}")
+            continue
+        for family, _, _, _, (address, *_) in found:
+            v6 = family == socket.AF_INET6
+            addresses.append(f"ipv6:[{address}]:{port}" if v6 else f"ipv4:{address}:{port}")
+    return list(dict.fromkeys(addresses)), reasons
 
 
 async def _connected(channel: Any) -> None:
