@@ -1,0 +1,78 @@
+"""What the API server holds of one of our resources, and what the parser says to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from prism.resources import Problem, Resource, read_document
+
+
+class Key(NamedTuple):
+    """Which resource: names are unique within a kind and a namespace."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    @property
+    def label(self) -> str:
+        """``RoutingTable/default``, as problems name a resource."""
+        return f"{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One object of the API server, read by the one parser.
+
+    ``generation`` counts changes of the spec, ``version`` (its resourceVersion) every change.
+    ``created`` is its creationTimestamp; such texts sort by time. ``resource`` is ``None``
+    where one of ``problems`` is an error.
+    """
+
+    key: Key
+    uid: str
+    generation: int
+    version: int
+    created: str
+    status: Mapping[str, Any]
+    resource: Resource | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def age(self) -> tuple[str, str, str]:
+        """Sorts the older resource first; where two are of the same second, by name."""
+        return (self.created, self.key.namespace, self.key.name)
+
+
+def key_of(document: Mapping[str, Any]) -> Key:
+    """The key of a document that the API server handed out."""
+    metadata = document["metadata"]
+    return Key(document["kind"], metadata.get("namespace", ""), metadata["name"])
+
+
+def resource_key(resource: Resource) -> Key:
+    """The key of a resource that was read before."""
+    return Key(resource.kind, resource.namespace, resource.name)
+
+
+def observe(document: Mapping[str, Any], known: Observed | None = None) -> Observed:
+    """Read a document. ``known`` is what was there of it before: a spec is parsed only once."""
+    metadata = document["metadata"]
+    uid, generation = metadata.get("uid", ""), metadata.get("generation", 0)
+    if known is not None and (known.uid, known.generation) == (uid, generation):
+        resource, problems = known.resource, known.problems
+    else:
+        resource, found = read_document(document)
+        problems = tuple(found)
+    return Observed(
+        key=key_of(document),
+        uid=uid,
+        generation=generation,
+        version=int(metadata.get("resourceVersion") or 0),
+        created=metadata.get("creationTimestamp") or "",
+        status=document.get("status") or {},
+        resource=resource,
+        problems=problems,
+    )
