@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,14 +15,12 @@ from typing import Any
 import yaml
 
 from . import kube_build, kube_tools
-from .kube_server import KubeServer
+from .kube_server import KubeServer, polls
 from .kube_tools import ToolMissing
 
 CLUSTER = "PRISM_TEST_KUBECONFIG"
 """Names the kubeconfig of a disposable cluster: the tests leave CRDs and namespaces in it."""
 CRDS = Path(__file__).parents[2] / "charts/prism/crds"
-
-_PATIENCE_S = 60.0
 
 
 class ServerNotOurs(Exception):
@@ -87,14 +84,12 @@ class Kube:
     def _await_kinds(self) -> None:
         """Wait until the kinds are served and described: both lag behind readiness."""
         group = "apis/routing.prism.dev/v1alpha1"
-        end = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < end:
+        for _ in polls():
             served = self.kubectl("get", "--raw", f"/{group}", check=False).stdout
             described = self.kubectl("get", "--raw", "/openapi/v3", check=False).stdout
             if "routingtables/status" in served and group in described:
                 return
-            time.sleep(0.05)
-        raise AssertionError(f"waited {_PATIENCE_S:g} s for the API server to serve {group}")
+        raise AssertionError(f"the API server does not serve {group}")
 
     def _ours(self) -> KubeServer:
         if self._server is None:

@@ -12,7 +12,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -20,8 +20,9 @@ import trustme
 
 from . import kube_tools
 
-_PATIENCE_S = 120.0
-"""A busy machine is slow; idle, etcd and the API server need about five seconds."""
+PATIENCE_S = 60.0
+"""Idle, etcd and the API server need about four seconds; a busy machine is slow."""
+_POLL_S = 0.05
 
 
 class NotStarted(Exception):
@@ -134,17 +135,27 @@ class KubeServer:
     def _wait(
         self, name: str, process: subprocess.Popen[bytes], ask: Callable[[], httpx.Response]
     ) -> None:
-        end = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < end and process.poll() is None:
+        for _ in polls():
+            if process.poll() is not None:
+                break
             try:
                 if ask().status_code == httpx.codes.OK:
                     return
             except httpx.TransportError:
                 pass
-            time.sleep(0.05)
         log = (self._scratch / f"{name}.log").read_text("utf-8", "replace")[-3000:]
         why = "is not ready" if process.poll() is None else f"ended with {process.returncode}"
         raise NotStarted(f"{name} {why}; the end of its log:\n{log}")
+
+
+def polls() -> Iterator[None]:
+    """Turns for asking about a condition, until patience is used up.
+
+    Turns are counted and not the clock: time in which this process was stopped is none.
+    """
+    for _ in range(int(PATIENCE_S / _POLL_S)):
+        yield
+        time.sleep(_POLL_S)
 
 
 def _free_port() -> int:

@@ -18,7 +18,13 @@ _METADATA = (
     "ownerReferences", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
     "generation", "resourceVersion", "selfLink", "uid",
 )  # fmt: skip
-_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_ENDS = "with a letter or digit at both ends"
+_NAMES = (
+    ("name", _NAME, 253, f"lower-case letters, digits, '-' and '.', {_ENDS} and beside each '.'"),
+    ("namespace", re.compile(_LABEL), 63, f"lower-case letters, digits and '-', {_ENDS}"),
+)
 
 # Kinds that often lie next to ours in one folder.
 _KUBERNETES_KINDS = frozenset({
@@ -109,18 +115,15 @@ def _metadata(metadata: Mapping[str, Any]) -> list[Finding]:
     findings = list(_unknown(metadata, _METADATA, ("metadata",)))
     if metadata.get("name") is None:
         findings.append(Finding(("metadata", "name"), "is missing: the name of the resource"))
-    for field, limit in (("name", 253), ("namespace", 63)):
+    for field, form, limit, words in _NAMES:
         value = metadata.get(field)
         if value is None:
             continue
         if not isinstance(value, str):
             message = f"must be text, not {show(value)}; put it in quotes"
             findings.append(Finding(("metadata", field), message))
-        elif not _NAME.fullmatch(value) or len(value) > limit:
-            message = (
-                f"must be lower-case letters, digits, '-' and '.', with a letter or digit at both "
-                f"ends and at most {limit} characters, not {show(value)}"
-            )
+        elif not form.fullmatch(value) or len(value) > limit:
+            message = f"must be {words}, at most {limit} characters, not {show(value)}"
             findings.append(Finding(("metadata", field), message))
     for field in ("labels", "annotations"):
         if metadata.get(field) is not None:

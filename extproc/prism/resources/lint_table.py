@@ -24,7 +24,7 @@ _TAKEN_HEADERS = UNREAD_HEADERS | {
 }
 _TAKEN_PREFIXES = (UNREAD_PREFIX, "x-prism-", "x-envoy-")
 # The API server asks for the same form of a base URL; see the rules in the schema.
-_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+_NETLOC = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
 
 
 def lint_table(spec: Spec) -> list[Finding]:
@@ -72,15 +72,15 @@ def _bad_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
-        if parts.netloc.startswith("["):
-            IPv6Address(parts.hostname or "")
+        if parts.netloc.startswith("[") and IPv6Address(parts.hostname or "").ipv4_mapped:
+            return "has an IPv4 address in IPv6 form; write the IPv4 address itself"
     except ValueError as error:
         return f"is not a URL: {str(error).partition(': ')[0].lower()}"
     if "@" in parts.netloc:
         return "has a user or password in it; name a key under credentials instead"
     if parts.scheme not in ("http", "https"):
         return "must begin with http:// or https://"
-    if not _HOST.fullmatch(parts.hostname or "") or port == 0:
+    if not _NETLOC.fullmatch(parts.netloc) or port == 0:
         return "must have a host name, in ASCII, and no port or one from 1 to 65535"
     if parts.path.rstrip("/").endswith(("/chat/completions", "/messages", "/embeddings")):
         return "is the URL of one endpoint; give the part before it, such as https://host/v1"
