@@ -21,6 +21,7 @@ from prism.resources import (
     Severity,
     compile_resources,
     to_policy,
+    version_of,
 )
 from prism.routing.catalog import Catalog
 from prism_operator.conflicts import claim_conflicts, name_conflicts
@@ -175,17 +176,18 @@ class _Settling:
     def settlement(self, catalog: Catalog | None) -> Settlement:
         """The outcome, with a verdict on every resource that exists."""
         withheld = self._withheld(catalog)
-        good = catalog if not withheld else None
-        live = self.chosen if good is not None else dict(self.live)
-        default = good.default_table if good is not None else self.live_default
-        verdicts = {key: self._verdict(key, live.get(key), default) for key in self.objects}
+        if withheld or catalog is None:
+            version = version_of(self.live.values()) if self.live else ""
+            return Settlement(version, self.live, self._verdicts(self.live), withheld=withheld)
         return Settlement(
-            catalog=good,
-            verdicts=verdicts,
-            live=live,
-            retained=frozenset(self.retained) if good is not None else frozenset(),
-            withheld=withheld,
+            version=catalog.version,
+            live=self.chosen,
+            verdicts=self._verdicts(self.chosen, catalog.default_table),
+            retained=frozenset(self.retained),
         )
+
+    def _verdicts(self, live: Mapping[Key, Resource], default: str = "") -> dict[Key, Verdict]:
+        return {key: self._verdict(key, live.get(key), default) for key in self.objects}
 
     def _withheld(self, catalog: Catalog | None) -> str:
         """Why nothing goes live. A policy that was in force is never skipped: without a
@@ -208,7 +210,7 @@ class _Settling:
             found = [self._told(problem, key) for problem in problems]
             return Verdict(reason, (*own, *found), live)
         deleted = ""
-        if table := _table(live, default):
+        if default and (table := _table(live, default)):
             deleted = table if any(k.name == table for k in self.retained) else ""
         return Verdict(Reason.ACCEPTED, (*own, *self.warnings.get(key, ())), live, deleted)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from prism.resources import Problem, Resource
-from prism.routing.catalog import Catalog
 from prism_operator.observed import Key
 
 
@@ -46,22 +45,17 @@ class Verdict:
 class Settlement:
     """The resources that are live together, without an error between them.
 
-    ``catalog`` is ``None`` where nothing new may go live; ``withheld`` then says why, and
-    ``live`` is what was live before. ``retained`` are deleted tables that stay in ``live``
-    because policies use them.
+    ``version`` is that of their snapshot, empty where there are none. ``withheld`` says why
+    nothing changed, where nothing could: ``live`` is then what was live before. ``retained``
+    are deleted tables that stay in ``live`` because policies use them.
     """
 
-    catalog: Catalog | None
+    version: str
     live: Mapping[Key, Resource]
     verdicts: Mapping[Key, Verdict]
     retained: frozenset[Key] = frozenset()
     withheld: str = ""
 
-    @property
-    def version(self) -> str:
-        """The version of the snapshot; empty where there is none."""
-        return self.catalog.version if self.catalog is not None else ""
 
-
-NOTHING = Settlement(None, {}, {})
+NOTHING = Settlement("", {}, {})
 """Before anything was settled."""

@@ -1,0 +1,123 @@
+"""The connection to the Kubernetes API, and the few calls that are made over it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import kopf
+from kubernetes_asyncio import config
+from kubernetes_asyncio.client import ApiClient, ApiException, Configuration, CustomObjectsApi
+from kubernetes_asyncio.config import ConfigException
+
+from prism.resources import API_VERSION, GROUP, PROJECT_POLICY, ROUTING_TABLE
+from prism_operator.observed import Key
+
+VERSION = API_VERSION.rpartition("/")[2]
+PLURALS: Mapping[str, str] = {ROUTING_TABLE: "routingtables", PROJECT_POLICY: "projectpolicies"}
+
+UNREACHABLE = (ApiException, aiohttp.ClientError, TimeoutError, OSError)
+"""What a call may raise while the API server is away, or says no."""
+
+TIMEOUT_S = 10.0
+"""For a call whose answer is small."""
+_PAGE = 500
+_LIST_TIMEOUT_S = 60.0
+
+
+class NoCluster(Exception):
+    """Neither KUBECONFIG nor a pod's service account says where the API server is."""
+
+
+async def configuration() -> Configuration:
+    """How to reach the API server; raises ``NoCluster``. KUBECONFIG goes first."""
+    made = Configuration()
+    try:
+        if "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
+            config.load_incluster_config(client_configuration=made)  # type: ignore[no-untyped-call]
+        else:
+            await config.load_kube_config(client_configuration=made)
+    except (ConfigException, OSError) as error:
+        raise NoCluster(f"no way to a Kubernetes API server: {error}") from None
+    return made
+
+
+async def connection_info() -> kopf.ConnectionInfo:
+    """The same for kopf, with the present token."""
+    made = await configuration()
+    header = await made.get_api_key_with_prefix("BearerToken") or ""
+    scheme, _, token = header.rpartition(" ")
+    return kopf.ConnectionInfo(
+        server=made.host or "",
+        ca_path=made.ssl_ca_cert,
+        insecure=not made.verify_ssl,
+        scheme=scheme or None,
+        token=token or None,
+        certificate_path=made.cert_file,
+        private_key_path=made.key_file,
+    )
+
+
+@asynccontextmanager
+async def connect() -> AsyncIterator[ApiClient]:
+    """A client of the API server; raises ``NoCluster``."""
+    async with ApiClient(await configuration()) as client:
+        yield client
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Every object of a kind in a namespace, as of ``version``."""
+
+    documents: list[dict[str, Any]]
+    version: int
+
+
+class Resources:
+    """Our two kinds at the API server. Every call raises one of ``UNREACHABLE``."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._custom = CustomObjectsApi(client)
+
+    async def list(self, kind: str, namespace: str) -> Listing:
+        """All objects of a kind; ``namespace`` empty means everywhere."""
+        documents: list[dict[str, Any]] = []
+        token, version = "", 0
+        plural = PLURALS[kind]
+        options: dict[str, Any] = {"limit": _PAGE, "_request_timeout": _LIST_TIMEOUT_S}
+        while True:
+            options["_continue"] = token
+            if namespace:
+                page = await self._custom.list_namespaced_custom_object(
+                    GROUP, VERSION, namespace, plural, **options
+                )
+            else:
+                page = await self._custom.list_cluster_custom_object(
+                    GROUP, VERSION, plural, **options
+                )
+            documents += page["items"]
+            # All pages are of the version of the first.
+            version = version or int(page["metadata"]["resourceVersion"])
+            token = page["metadata"].get("continue") or ""
+            if not token:
+                return Listing(documents, version)
+
+    async def patch_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
+        """Write a status; refused (409) where the object was deleted and made anew."""
+        body = {"metadata": {"uid": uid}, "status": dict(status)}
+        patched: dict[str, Any] = await self._custom.patch_namespaced_custom_object_status(
+            GROUP,
+            VERSION,
+            key.namespace,
+            PLURALS[key.kind],
+            key.name,
+            body,
+            # The stub does not know it; without it a mapping is sent as a list of operations.
+            _content_type="application/merge-patch+json",  # type: ignore[call-arg]
+            _request_timeout=TIMEOUT_S,
+        )
+        return patched

@@ -1,0 +1,97 @@
+"""Which replica of the gateway runs which snapshot, and what that means for one resource."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Contents = Mapping[str, str]
+"""What a snapshot holds: the generation of each resource by its label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far one version of a resource has come. ``running`` of ``total`` replicas run a
+    snapshot that holds it; ``refused`` is who will not and why; ``waiting`` is the rest."""
+
+    running: int
+    total: int
+    refused: tuple[tuple[str, str], ...] = ()
+    waiting: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """``2/3``."""
+        return f"{self.running}/{self.total}"
+
+
+@dataclass(slots=True)
+class Replica:
+    """One connected replica. ``answered`` is the last version that it took or refused."""
+
+    name: str
+    live: str
+    answered: str = ""
+    refusal: str = ""
+
+
+@dataclass(slots=True)
+class Rollout:
+    """The snapshot that all replicas should run, and what each one does.
+
+    ``changes`` counts up whenever anything here changes.
+    """
+
+    version: str = ""
+    changes: int = 0
+    _contents: dict[str, Contents] = field(default_factory=dict)
+    _replicas: dict[object, Replica] = field(default_factory=dict)
+
+    @property
+    def replicas(self) -> tuple[Replica, ...]:
+        """The connected replicas. Of two of one name, the later one: the other is a
+        connection that has not been found dead yet."""
+        return tuple({replica.name: replica for replica in self._replicas.values()}.values())
+
+    @property
+    def settled(self) -> bool:
+        """Whether every replica has answered the snapshot."""
+        return all(replica.answered == self.version for replica in self.replicas)
+
+    def publish(self, version: str, contents: Contents) -> None:
+        """A snapshot that every replica should run from now on."""
+        self.version = version
+        needed = {version, *(replica.live for replica in self._replicas.values())}
+        self._contents = {v: known for v, known in self._contents.items() if v in needed}
+        self._contents[version] = contents
+        self.changes += 1
+
+    def connect(self, session: object, name: str, live: str) -> None:
+        """A replica has said who it is and what it runs."""
+        self._replicas[session] = Replica(name, live)
+        self.changes += 1
+
+    def answer(self, session: object, version: str, refusal: str) -> None:
+        """A replica has taken a snapshot (``refusal`` is empty) or refused it."""
+        replica = self._replicas[session]
+        replica.answered, replica.refusal = version, refusal
+        if not refusal:
+            replica.live = version
+        self.changes += 1
+
+    def disconnect(self, session: object) -> None:
+        if self._replicas.pop(session, None) is not None:
+            self.changes += 1
+
+    def reach(self, label: str, generation: str) -> Reach:
+        """How far a version of a resource has come."""
+        replicas = self.replicas
+        others = [r for r in replicas if self._contents.get(r.live, {}).get(label) != generation]
+        refused = [r for r in others if r.answered == self.version and r.refusal]
+        waiting = [r.name for r in others if r not in refused]
+        return Reach(
+            running=len(replicas) - len(others),
+            total=len(replicas),
+            refused=tuple((r.name, r.refusal) for r in refused),
+            waiting=tuple(waiting),
+        )
