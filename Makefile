@@ -1,4 +1,4 @@
-# make install | demo | test | check | protos | bench
+# make install | demo | test | test-cluster | check | protos | crds | bench
 # Everything runs from .venv, which is made on first use and renewed when pyproject.toml changes.
 PYTHON ?= python3
 VENV := .venv
@@ -26,15 +26,22 @@ demo: $(STAMP) ## start Envoy, Prism and simulated providers on 127.0.0.1:8080
 test: $(STAMP) ## run every test (real Envoy, real gRPC, the real OpenAI client)
 	$(BIN)/python -m pytest $(ARGS)
 
+test-cluster: $(STAMP) ## run the tests on a real Kubernetes API server alone (built once with Go)
+	PRISM_REQUIRE_CLUSTER=1 $(BIN)/python -m pytest -m cluster $(ARGS)
+
 check: $(STAMP) ## style, types, layers, generated code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(BIN)/python protos/generate.py --check
+	@$(BIN)/python -m prism_operator.crds charts/prism/crds --check
 
 protos: $(STAMP) ## regenerate the code of protos/
 	@$(BIN)/python protos/generate.py
+
+crds: $(STAMP) ## regenerate the CRDs from the schemas
+	@$(BIN)/python -m prism_operator.crds charts/prism/crds
 
 bench: $(STAMP) ## what Prism adds to a request: writes build/bench/bench.json
 	$(BIN)/python bench/gateway.py $(ARGS)
@@ -42,4 +49,4 @@ bench: $(STAMP) ## what Prism adds to a request: writes build/bench/bench.json
 clean: ## remove what was built
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo test check protos bench clean
+.PHONY: help install demo test test-cluster check protos crds bench clean

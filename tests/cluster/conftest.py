@@ -13,7 +13,7 @@ from .kube_tools import ToolMissing
 REQUIRED = "PRISM_REQUIRE_CLUSTER"
 """Set (to 1, by CI), a cluster that cannot be had is a failure and not a skip."""
 
-_not_run: dict[str, int] = {}
+_missing: set[str] = set()
 
 
 @pytest.fixture(scope="session")
@@ -27,19 +27,56 @@ def kube(
         with capture.global_and_fixture_disabled():
             print(f"\n{line}", end="", flush=True)  # noqa: T201 - a build is minutes of silence
 
-    try:
-        with cluster(tmp_path_factory.mktemp("kube"), say) as made:
-            yield made
-    except ToolMissing as missing:
-        _not_run.setdefault(str(missing), 0)
-        if os.environ.get(REQUIRED):
-            raise
-        pytest.skip(str(missing))
+    with cluster(tmp_path_factory.mktemp("kube"), say) as made:
+        yield made
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Cluster tests are marked, and come last: they may have to build an API server first."""
+    for item in items:
+        if "kube" in getattr(item, "fixturenames", ()):
+            item.add_marker("cluster")
+    items.sort(key=lambda item: item.get_closest_marker("cluster") is not None)
+
+
+def _skip_what_cannot_run() -> Generator[None, object, object]:
     try:
         return (yield)
     except ServerNotOurs as reason:
         pytest.skip(str(reason))
+    except ToolMissing as reason:
+        if os.environ.get(REQUIRED):
+            raise
+        _missing.add(str(reason))
+        pytest.skip(str(reason))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    return (yield from _skip_what_cannot_run())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    return (yield from _skip_what_cannot_run())
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter,
+) -> Generator[None, object, object]:
+    """Say in the last lines what was not run, and how to run it."""
+    result = yield
+    if _missing:
+        skipped = terminalreporter.stats.get("skipped", ())
+        count = sum("cluster" in report.keywords for report in skipped)
+        terminalreporter.section("NOT RUN", yellow=True)
+        for reason in sorted(_missing):
+            terminalreporter.write_line(reason)
+        terminalreporter.write_line(
+            f"So {count} tests on a real Kubernetes API server were not run. With that in place, "
+            "or with KUBEBUILDER_ASSETS or PRISM_TEST_KUBECONFIG set (docs/development.md): "
+            "make test-cluster"
+        )
+    return result

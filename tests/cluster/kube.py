@@ -65,11 +65,18 @@ class Kube:
         self.kubectl("create", "namespace", name)
         return name
 
+    def token(self, namespace: str, service_account: str) -> str:
+        """A bearer token of a ServiceAccount that exists, for two hours."""
+        made = self.kubectl(
+            "create", "token", service_account, "-n", namespace, "--duration=2h"
+        )  # fmt: skip
+        return made.stdout.strip()
+
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
-        """A kubeconfig of a ServiceAccount that exists, with a token for two hours."""
-        token = self.kubectl("create", "token", name, "-n", namespace, "--duration=2h").stdout
+        """A kubeconfig of a ServiceAccount that exists, with such a token."""
         place = self._scratch / f"{namespace}-{name}-{secrets.token_hex(4)}.kubeconfig"
-        return _write_kubeconfig(place, self.url, self.ca, {"token": token.strip()}, namespace)
+        user = {"token": self.token(namespace, name)}
+        return _write_kubeconfig(place, self.url, self.ca, user, namespace)
 
     def crash_api(self) -> None:
         """End the API server as a crash would. Every test that does it restarts it."""

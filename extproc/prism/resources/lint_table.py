@@ -15,7 +15,7 @@ from prism.routing.catalog import MODES, TASKS, Api
 from prism.routing.identify import UNREAD_HEADERS, UNREAD_PREFIX
 
 # Headers that Envoy or Prism set, or that carry something else than a project.
-_TAKEN_HEADERS = UNREAD_HEADERS | {
+TAKEN_HEADERS = UNREAD_HEADERS | {
     "authorization",
     "host",
     "content-type",
@@ -167,7 +167,7 @@ def _cell_prices(spec: Spec) -> Iterator[Finding]:
 
 def _settings(spec: Spec) -> Iterator[Finding]:
     header = text(mapping(spec, "identity"), "trustedProjectHeader").lower()
-    if header in _TAKEN_HEADERS or header.startswith(_TAKEN_PREFIXES):
+    if header in TAKEN_HEADERS or header.startswith(_TAKEN_PREFIXES):
         message = f"{header} has another meaning; use a header of your own, such as x-project"
         yield Finding(("spec", "identity", "trustedProjectHeader"), message)
     retry, racing = mapping(spec, "retry"), mapping(spec, "racing")
