@@ -22,6 +22,8 @@ from prism.routing.catalog import (
 )
 from prism.routing.decision import Reason, Step
 
+_EVERY_CAPABILITY = frozenset(Capability)
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -98,12 +100,13 @@ def compile_plan(catalog: Catalog) -> Plan:
     if catalog.default_table not in tables:
         raise ValueError(f"default table {catalog.default_table!r} does not exist")
     scopes: dict[tuple[str, str | None], Scope] = {
-        (table.name, None): _scope(table, None) for table in tables.values()
+        (table.name, None): _scope(table, None, None) for table in tables.values()
     }
     for policy in policies:
         if policy.table not in tables:
             raise ValueError(f"policy {policy.name}: table {policy.table!r} does not exist")
-        scopes[policy.table, policy.name] = _scope(tables[policy.table], policy)
+        unbound = scopes[policy.table, None]
+        scopes[policy.table, policy.name] = _scope(tables[policy.table], policy, unbound)
     return Plan(
         version=catalog.version,
         default_table=tables[catalog.default_table],
@@ -123,11 +126,19 @@ def _first(pairs: Iterable[tuple[str, Policy]]) -> dict[str, Policy]:
     return found
 
 
-def _scope(table: Table, policy: Policy | None) -> Scope:
-    ruled_out = _unspoken(table)
+def _scope(table: Table, policy: Policy | None, unbound: Scope | None) -> Scope:
+    """``unbound`` is the scope of the table under no policy, once it is known."""
+    ruled_out = _unspoken(table) if unbound is None else dict(unbound.ruled_out)
     if policy is not None:
         ruled_out |= _ruled_out(table, policy)
-    models = {name: model for name, model in table.models.items() if name not in ruled_out}
+    models: Mapping[str, Model] = {
+        name: model for name, model in table.models.items() if name not in ruled_out
+    }
+    if unbound is not None and ruled_out == unbound.ruled_out:
+        # Most of thousands of policies rule nothing out: they share what is the same.
+        models, cells = unbound.models, unbound.cells
+    else:
+        cells = {key: _cell(table, key, models, ruled_out) for key in table.cells}
     if policy is None:
         reason = f"no policy applies; table {table.name}"
     else:
@@ -139,7 +150,7 @@ def _scope(table: Table, policy: Policy | None) -> Scope:
         mode=(policy and policy.default_mode) or table.default_mode,
         models=models,
         ruled_out=ruled_out,
-        cells={key: _cell(table, key, models, ruled_out) for key in table.cells},
+        cells=cells,
         forced={} if policy is None else _forced(table, policy),
         reason=Reason(Step.PROJECT, reason),
     )
@@ -191,7 +202,7 @@ def _cell(
     return Cell(
         names=names,
         candidates=candidates,
-        capabilities=frozenset(Capability).intersection(*(m.capabilities for m in candidates)),
+        capabilities=_EVERY_CAPABILITY.intersection(*(m.capabilities for m in candidates)),
         context_length=min((m.context_length for m in candidates), default=0),
         ruled_out=tuple(ruled_out[name] for name in names if name in ruled_out),
         reason=Reason(Step.CELL, f"cell {_label(key)}: {', '.join(names)}"),

@@ -60,8 +60,8 @@ class Configuration:
     async def apply(self, catalog: Catalog, keys: Mapping[str, str]) -> Live:
         """Put a catalog live; raises ``Refused`` where Envoy would not take it."""
         async with self._turn:
-            plan = compile_plan(catalog)
-            live = compile_live(plan, catalog, keys)
+            # Off the event loop: requests must not wait for thousands of policies.
+            live = await asyncio.to_thread(_compiled, catalog, keys)
             fallback = fallback_of(catalog, live)
             retired = self._retire(live)
             clusters = {**{name: r.target for name, r in retired.items()}, **live.clusters}
@@ -139,6 +139,10 @@ class Configuration:
         if self._cleaning is not None:
             self._cleaning.cancel()
             await asyncio.gather(self._cleaning, return_exceptions=True)
+
+
+def _compiled(catalog: Catalog, keys: Mapping[str, str]) -> Live:
+    return compile_live(compile_plan(catalog), catalog, keys)
 
 
 def fallback_of(catalog: Catalog, live: Live) -> Fallback:
