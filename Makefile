@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PINS := --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-annotate \
+  --custom-compile-command "make image-requirements"
 
 .DEFAULT_GOAL := help
 
@@ -46,7 +48,24 @@ crds: $(STAMP) ## regenerate the CRDs from the schemas
 bench: $(STAMP) ## what Prism adds to a request: writes build/bench/bench.json
 	$(BIN)/python bench/gateway.py $(ARGS)
 
+kind: ## a cluster in Docker with chart, samples and a request (needs docker, kind, kubectl, helm)
+	@examples/kubernetes/kind.sh
+
+kind-down: ## take the cluster of "make kind" away
+	kind delete cluster --name prism
+
+chart-lint: $(STAMP) ## lint the chart with every set of values, and the Dockerfile
+	$(BIN)/python -m pytest -q tests/cluster/test_chart_lint.py tests/unit/test_chart_images.py
+
+chart-docs: $(STAMP) ## renew the table of values in docs/kubernetes.md
+	@$(BIN)/python charts/values_table.py --write docs/kubernetes.md
+
+image-requirements: ## pin the packages of both images anew (needs uv)
+	@for pair in extproc:server operator:operator; do \
+	  uv pip compile pyproject.toml --extra $${pair#*:} --output-file images/$${pair%:*}.txt $(PINS); done
+	@echo 'hatchling>=1.27' | uv pip compile - --output-file images/build.txt $(PINS)
+
 clean: ## remove what was built
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo test test-cluster check protos crds bench clean
+.PHONY: help install demo test test-cluster check protos crds bench clean kind kind-down chart-lint chart-docs image-requirements

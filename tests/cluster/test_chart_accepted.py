@@ -1,0 +1,94 @@
+"""The chart on a real API server: every manifest is taken, and every pod passes "restricted"."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .chart import CHART, ROOT, VALUES, helm, objects, pods, render
+from .kube import Kube
+
+pytestmark = pytest.mark.cluster
+
+FOREIGN = ROOT / "tests" / "data" / "kubernetes" / "foreign-crds.yaml"
+DEFAULTS = Path("defaults")
+
+
+@pytest.fixture(scope="module")
+def api(kube: Kube) -> Kube:
+    """An API server that knows the kinds of cert-manager and Prometheus Operator by name."""
+    kube.kubectl("apply", "-f", str(FOREIGN))
+    kube.kubectl("wait", "--for=condition=Established", "-f", str(FOREIGN), "--timeout=60s")
+    return kube
+
+
+@pytest.fixture
+def restricted(api: Kube) -> str:
+    """A namespace that refuses every pod below the standard "restricted"."""
+    name = api.namespace()
+    api.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    return name
+
+
+def arguments(values: Path) -> list[str | Path]:
+    return [] if values == DEFAULTS else ["--values", values]
+
+
+@pytest.mark.parametrize("values", [DEFAULTS, *VALUES], ids=lambda path: path.stem)
+def test_lint(values: Path) -> None:
+    done = helm("lint", "--strict", CHART, *arguments(values))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("values", [DEFAULTS, *VALUES], ids=lambda path: path.stem)
+def test_every_manifest_is_taken(api: Kube, restricted: str, values: Path) -> None:
+    text = render(*arguments(values), namespace=restricted)
+    for namespace in watched(text, restricted):
+        api.kubectl("create", "namespace", namespace, check=False)
+    done = api.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", input=text)
+    assert len(done.stdout.splitlines()) == len(list(filter(None, yaml.safe_load_all(text))))
+    assert "warning" not in done.stderr.lower(), done.stderr
+
+
+def watched(text: str, own: str) -> set[str]:
+    """The namespaces that the manifests put something into, beside their own."""
+    documents = filter(None, yaml.safe_load_all(text))
+    return {d["metadata"].get("namespace", own) for d in documents} - {own}
+
+
+@pytest.mark.parametrize("values", [DEFAULTS, *VALUES], ids=lambda path: path.stem)
+def test_every_pod_passes_the_standard_restricted(api: Kube, restricted: str, values: Path) -> None:
+    # A Deployment with a bad pod is taken with a warning; the pod itself is refused.
+    found = list(pods(objects(*arguments(values), namespace=restricted)))
+    for number, (_, spec) in enumerate(found):
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": f"p{number}"},
+            "spec": {**spec, "serviceAccountName": "default", "priorityClassName": ""},
+        }
+        api.kubectl("create", "serviceaccount", "default", "-n", restricted, check=False)
+        document = yaml.safe_dump(pod)
+        api.kubectl("create", "--dry-run=server", "-n", restricted, "-f", "-", input=document)
+    assert len(found) >= 2
+
+
+def test_the_namespace_does_refuse(api: Kube, restricted: str) -> None:
+    api.kubectl("create", "serviceaccount", "default", "-n", restricted, check=False)
+    done = api.kubectl(
+        *("run", "bad", "--image=x", "--dry-run=server", "-n", restricted), check=False
+    )
+    assert "violates PodSecurity" in done.stderr
+
+
+def test_helm_installs_it(api: Kube) -> None:
+    namespace = api.namespace()
+    flags = ["--namespace", namespace, "--skip-crds"]
+    done = api.helm("install", "prism", str(CHART), *flags)
+    assert "kubectl -n" in done.stdout  # the notes
+    api.helm("upgrade", "prism", str(CHART), *flags, "--set", "gateway.maxBodyMiB=8")
+    deployment = api.kubectl("get", "deployment", "prism-gateway", "-n", namespace, "-o", "yaml")
+    assert "--max-body=8" in deployment.stdout
+    api.helm("uninstall", "prism", "--namespace", namespace)
