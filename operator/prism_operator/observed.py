@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from prism.resources import Problem, Resource, read_document
+from prism.resources import PROJECT_POLICY, Problem, Resource, read_document
 
 
 class Key(NamedTuple):
@@ -28,7 +28,7 @@ class Observed:
 
     ``generation`` counts changes of the spec, ``version`` (its resourceVersion) every change.
     ``created`` is its creationTimestamp; such texts sort by time. ``resource`` is ``None``
-    where one of ``problems`` is an error.
+    where one of ``problems`` is an error. ``claimed`` is what a policy wants for itself.
     """
 
     key: Key
@@ -39,6 +39,7 @@ class Observed:
     status: Mapping[str, Any]
     resource: Resource | None
     problems: tuple[Problem, ...]
+    claimed: frozenset[str]
 
     @property
     def age(self) -> tuple[str, str, str]:
@@ -62,10 +63,10 @@ def observe(document: Mapping[str, Any], known: Observed | None = None) -> Obser
     metadata = document["metadata"]
     uid, generation = metadata.get("uid", ""), metadata.get("generation", 0)
     if known is not None and (known.uid, known.generation) == (uid, generation):
-        resource, problems = known.resource, known.problems
+        resource, problems, claimed = known.resource, known.problems, known.claimed
     else:
         resource, found = read_document(document)
-        problems = tuple(found)
+        problems, claimed = tuple(found), claimed_by(resource)
     return Observed(
         key=key_of(document),
         uid=uid,
@@ -75,4 +76,15 @@ def observe(document: Mapping[str, Any], known: Observed | None = None) -> Obser
         status=document.get("status") or {},
         resource=resource,
         problems=problems,
+        claimed=claimed,
     )
+
+
+def claimed_by(resource: Resource | None) -> frozenset[str]:
+    """What a policy wants for itself: its project, its keys, an anonymous place (of whichever
+    table). Those that share none of it cannot be in each other's way."""
+    if resource is None or resource.kind != PROJECT_POLICY:
+        return frozenset()
+    spec = resource.spec
+    keys = (entry["sha256"] for entry in spec["apiKeys"])
+    return frozenset([f"project {spec['project']}", *keys, *["anonymous"] * spec["anonymous"]])

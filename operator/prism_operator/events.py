@@ -1,0 +1,122 @@
+"""Kubernetes Events: said when something changed, never on every look at it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from kubernetes_asyncio.client import ApiClient, CoreV1Api
+
+from prism.resources import API_VERSION
+from prism_operator.api import TIMEOUT_S, UNREACHABLE
+from prism_operator.conditions import ACCEPTED, PROGRAMMED, Status, find
+from prism_operator.observed import Key
+
+log = logging.getLogger(__name__)
+
+COMPONENT = "prism-operator"
+_MOST_WAITING = 5000
+_LONGEST = 1000
+_LOUD = ("Refused", "TableDeleted", "Withheld")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an Event is about."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str = ""
+
+
+class Message(NamedTuple):
+    """One Event without its subject; ``type`` is Normal or Warning."""
+
+    type: str
+    reason: str
+    message: str
+
+
+def subject_of(key: Key, uid: str) -> Subject:
+    return Subject(API_VERSION, key.kind, key.namespace, key.name, uid)
+
+
+def config_map(namespace: str, name: str) -> Subject:
+    return Subject("v1", "ConfigMap", namespace, name)
+
+
+def transitions(status: Status, before: Status) -> Iterator[Message]:
+    """The Events that belong to a change of status."""
+    newer = status["observedGeneration"] != before.get("observedGeneration")
+    accepted, programmed = find(status, ACCEPTED), find(status, PROGRAMMED)
+    if accepted["status"] == "False":
+        if newer or accepted["reason"] != find(before, ACCEPTED).get("reason"):
+            yield Message("Warning", accepted["reason"], accepted["message"])
+        return
+    old = find(before, PROGRAMMED)
+    if programmed["status"] == "True":
+        if newer or old.get("status") != "True":
+            yield Message("Normal", PROGRAMMED, programmed["message"])
+    elif programmed["reason"] in _LOUD and programmed["reason"] != old.get("reason"):
+        yield Message("Warning", programmed["reason"], programmed["message"])
+
+
+class Recorder:
+    """Posts Events in the background, one after the other; what cannot be posted is dropped,
+    for an Event is a courtesy."""
+
+    def __init__(self, client: ApiClient, instance: str) -> None:
+        self._core = CoreV1Api(client)
+        self._instance = instance
+        self._waiting: asyncio.Queue[tuple[Subject, Message]] = asyncio.Queue(_MOST_WAITING)
+
+    def say(self, subject: Subject, message: Message) -> None:
+        """Post an Event soon."""
+        try:
+            self._waiting.put_nowait((subject, message))
+        except asyncio.QueueFull:
+            log.warning("too many events; dropped: %s %s", subject.name, message.reason)
+
+    async def run(self) -> None:
+        """Post until cancelled."""
+        while True:
+            subject, message = await self._waiting.get()
+            try:
+                await self._core.create_namespaced_event(
+                    subject.namespace, self._body(subject, message), _request_timeout=TIMEOUT_S
+                )
+            except UNREACHABLE as error:
+                log.warning("an event about %s is lost: %s", subject.name, error)
+
+    def _body(self, subject: Subject, message: Message) -> Any:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        involved = {
+            "apiVersion": subject.api_version,
+            "kind": subject.kind,
+            "namespace": subject.namespace,
+            "name": subject.name,
+            **({"uid": subject.uid} if subject.uid else {}),
+        }
+        return {
+            "metadata": {
+                "name": f"{subject.name[:200].rstrip('.-')}.{secrets.token_hex(8)}",
+                "namespace": subject.namespace,
+            },
+            "involvedObject": involved,
+            "type": message.type,
+            "reason": message.reason,
+            "message": message.message[:_LONGEST],
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+            "source": {"component": COMPONENT, "host": self._instance},
+            "reportingComponent": COMPONENT,
+            "reportingInstance": self._instance,
+        }

@@ -1,0 +1,180 @@
+"""Writes statuses: only those that changed, each resource's newest only, a few at a time.
+
+What concerns the resource itself is written at once. How many replicas there are concerns all
+of them together, so that waits until the replicas have calmed down: a gateway that is rolled
+over would else have thousands of statuses written for every pod.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from kubernetes_asyncio.client import ApiException
+
+from prism_operator.api import UNREACHABLE, Resources
+from prism_operator.conditions import PROGRAMMED, Status, differs, find, status_of, urgent
+from prism_operator.events import Recorder, subject_of, transitions
+from prism_operator.inventory import Inventory
+from prism_operator.metrics import Metrics
+from prism_operator.observed import Key, Observed
+from prism_operator.rollout import Rollout
+from prism_operator.settlement import Settlement
+
+log = logging.getLogger(__name__)
+
+_WRITERS = 8
+_PATIENCE_S = 1.0
+"""How long replicas may take to answer before it is written that they have not."""
+_CALM_S = 3.0
+_LATEST_S = 15.0
+"""How long replicas may come and go before their number is written all the same."""
+_RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What statuses are made of: a settlement, the resources that it is about, and how far it
+    has come at the replicas."""
+
+    observed: dict[Key, Observed]
+    settlement: Settlement
+    rollout: Rollout
+
+
+class Reporter:
+    """Statuses and Events of one term of leadership."""
+
+    def __init__(
+        self, resources: Resources, inventory: Inventory, events: Recorder, metrics: Metrics
+    ) -> None:
+        self._resources = resources
+        self._inventory = inventory
+        self._events = events
+        self._metrics = metrics
+        self._standing: Standing | None = None
+        self._wake = asyncio.Event()
+        self._todo: dict[Key, tuple[Observed, Status]] = {}
+        self._doing: dict[Key, Status] = {}
+        self._work = asyncio.Event()
+
+    def update(self, standing: Standing) -> None:
+        """There is something new to report, of a settlement or of replicas."""
+        self._standing = standing
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Report until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_WRITERS):
+                group.create_task(self._write())
+            group.create_task(self._look())
+
+    async def _look(self) -> None:
+        """Look for statuses to write whenever something happened."""
+        loop = asyncio.get_running_loop()
+        since: float | None = None  # when the first of the numbers changed that are not written
+        await self._wake.wait()
+        while True:
+            self._wake.clear()
+            self._look_once(patient=True, calm=False)
+            await self._answers()
+            since = (since or loop.time()) if self._look_once(patient=False, calm=False) else None
+            wait = None
+            if since is not None:
+                wait = min(_CALM_S, max(0.0, since + _LATEST_S - loop.time()))
+            try:
+                await asyncio.wait_for(self._wake.wait(), wait)
+            except TimeoutError:
+                self._look_once(patient=False, calm=True)
+                since = None
+                await self._wake.wait()
+
+    async def _answers(self) -> None:
+        """Wait until every replica has answered, or long enough."""
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                while self._standing is not None and not self._standing.rollout.settled:
+                    await self._wake.wait()
+                    self._wake.clear()
+        except TimeoutError:
+            pass
+
+    def _look_once(self, patient: bool, calm: bool) -> bool:
+        """Queue what has to be written; whether only numbers are left that were not.
+
+        ``patient``: what replicas have not answered yet is not written. ``calm``: numbers are.
+        """
+        standing = self._standing
+        left = False
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for one in self._inventory.all() if standing is not None else ():
+            status = self._status(standing, one, now) if standing is not None else None
+            if status is None:
+                continue
+            before = self._before(one)
+            if not differs(status, before):
+                continue
+            if patient and find(status, PROGRAMMED)["reason"] == "Pending":
+                continue
+            if calm or urgent(status, before):
+                self._todo[one.key] = (one, status)
+                self._work.set()
+            else:
+                left = True
+        return left
+
+    def _before(self, one: Observed) -> Status:
+        """The last status of a resource, even if it is still being written."""
+        if one.key in self._todo:
+            return self._todo[one.key][1]
+        return self._doing.get(one.key, one.status)
+
+    def _status(self, standing: Standing, one: Observed, now: str) -> Status | None:
+        """The status that a resource should have; ``None`` until its present version settled."""
+        seen = standing.observed.get(one.key)
+        verdict = standing.settlement.verdicts.get(one.key)
+        if seen is None or verdict is None or seen.generation != one.generation:
+            return None
+        generation = verdict.live.generation if verdict.live is not None else ""
+        reach = standing.rollout.reach(one.key.label, generation)
+        settled = standing.settlement
+        known = replace(one, status=self._before(one))
+        return status_of(known, verdict, reach, settled.version, settled.withheld, now)
+
+    async def _write(self) -> None:
+        """One of several writers."""
+        while True:
+            while not self._todo:
+                self._work.clear()
+                await self._work.wait()
+            key = next(iter(self._todo))
+            one, status = self._todo.pop(key)
+            if key in self._doing:
+                # Another writer has an older status of it under way, so this one comes after.
+                self._todo[key] = (one, status)
+                await asyncio.sleep(0.01)
+                continue
+            self._doing[key] = status
+            try:
+                await self._patch(one, status)
+            finally:
+                del self._doing[key]
+
+    async def _patch(self, one: Observed, status: Status) -> None:
+        try:
+            written = await self._resources.patch_status(one.key, one.uid, status)
+        except UNREACHABLE as error:
+            if isinstance(error, ApiException) and error.status in (404, 409):
+                return  # deleted, or made anew, which another event tells of
+            self._metrics.failed_writes.inc()
+            log.warning("the status of %s cannot be written: %s", one.key.label, error)
+            await asyncio.sleep(_RETRY_S)
+            self._wake.set()
+            return
+        self._metrics.status_writes.inc()
+        self._inventory.put(written)
+        for message in transitions(status, one.status):
+            self._events.say(subject_of(one.key, one.uid), message)
