@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .chart import CHART, ROOT, VALUES, helm, objects, pods, render
+from .chart import CHART, ROOT, VALUES, objects, pods, render
 from .kube import Kube
 
 pytestmark = pytest.mark.cluster
@@ -34,12 +34,6 @@ def restricted(api: Kube) -> str:
 
 def arguments(values: Path) -> list[str | Path]:
     return [] if values == DEFAULTS else ["--values", values]
-
-
-@pytest.mark.parametrize("values", [DEFAULTS, *VALUES], ids=lambda path: path.stem)
-def test_lint(values: Path) -> None:
-    done = helm("lint", "--strict", CHART, *arguments(values))
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("values", [DEFAULTS, *VALUES], ids=lambda path: path.stem)
@@ -92,3 +86,18 @@ def test_helm_installs_it(api: Kube) -> None:
     deployment = api.kubectl("get", "deployment", "prism-gateway", "-n", namespace, "-o", "yaml")
     assert "--max-body=8" in deployment.stdout
     api.helm("uninstall", "prism", "--namespace", namespace)
+
+
+def test_the_notes_say_what_to_do_next(api: Kube) -> None:
+    def notes(*flags: str) -> str:
+        done = api.helm("install", "r", str(CHART), "-n", "llm", "--dry-run=client", *flags)
+        return done.stdout.partition("\nNOTES:\n")[2]
+
+    plain = notes()
+    assert "kubectl -n llm create secret generic prism-credentials" in plain
+    assert "kubectl -n llm port-forward service/r-gateway 8080:80" in plain
+    samples = notes("--set", "samples.enabled=true,simulatedProviders.enabled=true")
+    assert "Bearer prism-demo" in samples
+    assert "create secret" not in samples
+    existing = notes("--set", "certificates.source=existing")
+    assert "r-operator-tls, r-extproc-tls, r-webhook-tls" in existing
