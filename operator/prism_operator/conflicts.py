@@ -12,11 +12,13 @@ from prism.resources.problem import Finding
 from prism_operator.observed import Key
 
 Chosen = Mapping[Key, Resource]
-Age = Callable[[Key], tuple[str, str, str]]
+Age = tuple[bool, str, str, str]
+"""Sorts those first that have the better right where none is live."""
+AgeOf = Callable[[Key], Age]
 ClaimId = tuple[str, str]
 
 
-def name_conflicts(chosen: Chosen, live: Chosen, age: Age) -> dict[Key, list[Problem]]:
+def name_conflicts(chosen: Chosen, live: Chosen, age: AgeOf) -> dict[Key, list[Problem]]:
     """Names are global to a gateway, whatever the namespace: who may not have theirs, and why."""
     groups: dict[str, list[Key]] = {}
     for key in chosen:
@@ -31,7 +33,7 @@ def name_conflicts(chosen: Chosen, live: Chosen, age: Age) -> dict[Key, list[Pro
 
 
 def claim_conflicts(
-    chosen: Chosen, live: Chosen, default: str, live_default: str, age: Age
+    chosen: Chosen, live: Chosen, default: str, live_default: str, age: AgeOf
 ) -> dict[Key, list[Problem]]:
     """Policies that claim what another one holds, and why.
 

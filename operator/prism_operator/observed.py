@@ -41,11 +41,6 @@ class Observed:
     problems: tuple[Problem, ...]
     claimed: frozenset[str]
 
-    @property
-    def age(self) -> tuple[str, str, str]:
-        """Sorts the older resource first; where two are of the same second, by name."""
-        return (self.created, self.key.namespace, self.key.name)
-
 
 def key_of(document: Mapping[str, Any]) -> Key:
     """The key of a document that the API server handed out."""

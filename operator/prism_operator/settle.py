@@ -24,7 +24,7 @@ from prism.resources import (
     version_of,
 )
 from prism.routing.catalog import Catalog
-from prism_operator.conflicts import claim_conflicts, name_conflicts
+from prism_operator.conflicts import Age, claim_conflicts, name_conflicts
 from prism_operator.observed import Key, Observed
 from prism_operator.settlement import Reason, Settlement, Verdict
 
@@ -169,9 +169,13 @@ class _Settling:
                 return key if gone else None
         return None
 
-    def _age(self, key: Key) -> tuple[str, str, str]:
+    def _age(self, key: Key) -> Age:
+        """Who goes first where two want the same: whom the status says to be in force (should
+        the stored snapshot be lost), then the older one, then by name."""
         one = self.objects.get(key)
-        return one.age if one is not None else ("", key.namespace, key.name)
+        if one is None:
+            return (False, "", key.namespace, key.name)
+        return (not one.status.get("snapshot"), one.created, key.namespace, key.name)
 
     def settlement(self, catalog: Catalog | None) -> Settlement:
         """The outcome, with a verdict on every resource that exists."""
