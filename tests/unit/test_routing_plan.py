@@ -45,6 +45,37 @@ def test_the_first_of_two_policies_keeps_a_shared_key() -> None:
     assert plan.version == "v1"
 
 
+OTHER = table(name="other", generation="g-other")
+CHEAPER = table(generation="g-cheaper", cells={**table().cells, (CODE, BALANCED): ("small",)})
+CATALOGS = [
+    catalog(),
+    catalog(policy(), tables=(table(), OTHER)),
+    catalog(policy(denied_models=frozenset({"huge"})), tables=(table(), OTHER)),
+    catalog(policy(denied_models=frozenset({"huge"})), policy("b"), tables=(CHEAPER, OTHER)),
+    catalog(policy("b"), policy(table="other"), tables=(OTHER, CHEAPER)),
+    catalog(policy("b", default_mode=BALANCED), tables=(table(),)),
+]
+
+
+@pytest.mark.parametrize("after", CATALOGS)
+@pytest.mark.parametrize("before", CATALOGS)
+def test_a_plan_made_from_an_older_one_is_the_same(before: Catalog, after: Catalog) -> None:
+    plan = compile_plan(after)
+    made = compile_plan(after, compile_plan(before))
+    assert made == plan
+    assert list(made.tables) == list(plan.tables)
+    assert list(made.policies) == list(plan.policies)
+
+
+def test_what_is_the_same_is_taken_over() -> None:
+    before = compile_plan(catalog(policy("a"), policy("b"), tables=(table(), OTHER)))
+    after = compile_plan(
+        catalog(policy("a"), policy("b", allow_pins=False), tables=(table(), OTHER)), before
+    )
+    assert after.scopes["main", "a"] is before.scopes["main", "a"]
+    assert after.scopes["main", "b"] is not before.scopes["main", "b"]
+
+
 def test_cost_counts_cached_input_as_part_of_the_input() -> None:
     price = Price(input=2.0, output=8.0, cached_input=0.5)
     assert cost_usd(price, 1000, 500) == pytest.approx(0.006)

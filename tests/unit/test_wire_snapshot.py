@@ -36,6 +36,18 @@ def test_resources_come_back() -> None:
     assert snapshot.decode(snapshot.unpack(snapshot.pack(ENCODED))) == RESOURCES
 
 
+def test_what_is_known_is_not_read_again() -> None:
+    changed = [RESOURCES[0], resource("ProjectPolicy", "acme", "", {"project": "new"})]
+    message = Snapshot.FromString(snapshot.encode(version_of(changed), changed))
+    found = snapshot.resources_of(message, RESOURCES)
+    assert found == changed
+    assert found[0] is RESOURCES[0]
+    # Whatever was known, the version tells what is in it.
+    message.resources[1].generation = RESOURCES[1].generation
+    with pytest.raises(BadSnapshot, match="damaged"):
+        snapshot.resources_of(message, RESOURCES)
+
+
 def test_a_snapshot_of_nothing_holds_nothing() -> None:
     assert snapshot.decode(snapshot.encode(version_of([]), [])) == []
 

@@ -61,7 +61,7 @@ class Configuration:
         """Put a catalog live; raises ``Refused`` where Envoy would not take it."""
         async with self._turn:
             # Off the event loop: requests must not wait for thousands of policies.
-            live = await asyncio.to_thread(_compiled, catalog, keys)
+            live = await asyncio.to_thread(_compiled, catalog, keys, self._processor.live)
             fallback = fallback_of(catalog, live)
             retired = self._retire(live)
             clusters = {**{name: r.target for name, r in retired.items()}, **live.clusters}
@@ -141,8 +141,9 @@ class Configuration:
             await asyncio.gather(self._cleaning, return_exceptions=True)
 
 
-def _compiled(catalog: Catalog, keys: Mapping[str, str]) -> Live:
-    return compile_live(compile_plan(catalog), catalog, keys)
+def _compiled(catalog: Catalog, keys: Mapping[str, str], before: Live | None) -> Live:
+    plan = compile_plan(catalog, None if before is None else before.plan)
+    return compile_live(plan, catalog, keys)
 
 
 def fallback_of(catalog: Catalog, live: Live) -> Fallback:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from prism.config.v1.snapshot_pb2 import Snapshot
-from prism.resources import Problem, Severity
+from prism.resources import Problem, Resource, Severity
 from prism.serve.operator_stream import Arrived, Operator, OperatorStream
 from prism.serve.snapshot_file import SnapshotFile
 from prism.serve.source import BrokenConfiguration, Offer, Origin, compiled
@@ -41,6 +41,7 @@ class OperatorSource:
         # What no Envoy has taken is not live: then the operator sends it again.
         self._stream = OperatorStream(operator, lambda: live() if acknowledged.is_set() else None)
         self._arrived: Arrived | None = None
+        self._known: Sequence[Resource] = ()
         self._confirming: asyncio.Task[None] | None = None
 
     async def offers(self) -> AsyncIterator[Offer | BrokenConfiguration]:
@@ -53,7 +54,7 @@ class OperatorSource:
             while True:
                 if (arrived := await self._next(running, patience)) is not None:
                     self._arrived = arrived
-                    yield await asyncio.to_thread(_read, arrived.snapshot)
+                    yield await asyncio.to_thread(self._read, arrived.snapshot)
                 elif (written := [file.written() for file in self._kept]) != seen:
                     seen = written
                     async for offer in self._newest_kept():
@@ -108,14 +109,15 @@ class OperatorSource:
         """The replica's name, and whether the operator is there."""
         return self._stream.link.to_json()
 
-
-def _read(snapshot: Snapshot) -> Offer | BrokenConfiguration:
-    try:
-        return compiled(Origin.OPERATOR, resources_of(snapshot))
-    except BrokenConfiguration as broken:
-        return broken
-    except BadSnapshot as bad:
-        reason = str(bad)
-    except Exception as error:
-        reason = f"made by another version of Prism? {type(error).__name__}: {error}"
-    return BrokenConfiguration([Problem(Severity.ERROR, f"the snapshot can't be used: {reason}")])
+    def _read(self, snapshot: Snapshot) -> Offer | BrokenConfiguration:
+        try:
+            self._known = resources_of(snapshot, self._known)
+            return compiled(Origin.OPERATOR, self._known)
+        except BrokenConfiguration as broken:
+            return broken
+        except BadSnapshot as bad:
+            reason = str(bad)
+        except Exception as error:
+            reason = f"made by another version of Prism? {type(error).__name__}: {error}"
+        problem = Problem(Severity.ERROR, f"the snapshot can't be used: {reason}")
+        return BrokenConfiguration([problem])

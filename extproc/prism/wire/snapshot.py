@@ -51,11 +51,16 @@ def decode(data: bytes) -> list[Resource]:
         raise BadSnapshot(f"not a snapshot: {error}") from None
 
 
-def resources_of(snapshot: Snapshot) -> list[Resource]:
+def resources_of(snapshot: Snapshot, known: Iterable[Resource] = ()) -> list[Resource]:
     """The resources of a Snapshot message; raises ``BadSnapshot`` where it does not hold
-    what its version says."""
+    what its version says. Those that are among the ``known`` ones are not read again."""
+    before = {(r.kind, r.namespace, r.name, r.generation): r for r in known}
     try:
-        resources = [_resource(message) for message in snapshot.resources]
+        resources = [
+            before.get((message.kind, message.namespace, message.name, message.generation))
+            or _resource(message)
+            for message in snapshot.resources
+        ]
     except (ValueError, RecursionError) as error:
         raise BadSnapshot(f"not a snapshot: {error}") from None
     version = version_of(resources)
