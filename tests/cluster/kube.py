@@ -67,10 +67,8 @@ class Kube:
 
     def token(self, namespace: str, service_account: str) -> str:
         """A bearer token of a ServiceAccount that exists, for two hours."""
-        made = self.kubectl(
-            "create", "token", service_account, "-n", namespace, "--duration=2h"
-        )  # fmt: skip
-        return made.stdout.strip()
+        command = ("create", "token", service_account, "-n", namespace, "--duration=2h")
+        return self.kubectl(*command).stdout.strip()
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
         """A kubeconfig of a ServiceAccount that exists, with such a token."""
