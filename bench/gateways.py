@@ -63,7 +63,7 @@ def start(folder: Path, stack: ExitStack) -> Running:
     """Start everything in ``folder``; ``stack`` ends it. Raises ``NotStarted``."""
     upstream_port = free_port()
     upstream = Process(
-        folder, "upstream", _envoy(folder, "upstream", envoys.upstream(upstream_port))
+        folder, "upstream", envoy_command(folder, "upstream", envoys.upstream(upstream_port))
     )
     stack.callback(upstream.stop)
     upstream.wait_for(upstream_port)
@@ -78,7 +78,9 @@ def start(folder: Path, stack: ExitStack) -> Running:
 
 def _plain(folder: Path, stack: ExitStack, upstream_port: int) -> Gateway:
     port = free_port()
-    envoy = Process(folder, "plain", _envoy(folder, "plain", envoys.plain(port, upstream_port)))
+    envoy = Process(
+        folder, "plain", envoy_command(folder, "plain", envoys.plain(port, upstream_port))
+    )
     stack.callback(envoy.stop)
     envoy.wait_for(port)
     return Gateway("envoy", port, envoys.UPSTREAM_MARKER, lambda: {"envoy": envoy.info})
@@ -90,7 +92,7 @@ def _noop(folder: Path, stack: ExitStack, upstream_port: int) -> Gateway:
     stack.callback(python.stop)
     python.wait_until(path.exists)
     config = envoys.with_ext_proc(port, upstream_port, str(path))
-    envoy = Process(folder, "noop", _envoy(folder, "noop", config))
+    envoy = Process(folder, "noop", envoy_command(folder, "noop", config))
     stack.callback(envoy.stop)
     envoy.wait_for(port)
     marker = envoys.UPSTREAM_MARKER
@@ -177,7 +179,7 @@ def free_port() -> int:
         return port
 
 
-def _envoy(folder: Path, name: str, bootstrap: Mapping[str, object]) -> list[str]:
+def envoy_command(folder: Path, name: str, bootstrap: Mapping[str, object]) -> list[str]:
     """The same Envoy that ``prism run`` starts, with one worker thread."""
     path = folder / f"{name}.json"
     path.write_text(json.dumps(bootstrap), "utf-8")

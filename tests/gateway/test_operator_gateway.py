@@ -21,7 +21,7 @@ from . import config
 from .certificates import Authority
 from .conftest import urls
 from .replica import Replica
-from .running import chat, free_port, until
+from .running import free_port, until
 from .standin import StandIn, encoded
 
 MODELS = {"simple": "euro", "code": "coder", "reasoning": "thinker", "complex": "giant"}
@@ -89,9 +89,7 @@ def cluster(
 
 
 def ask(replica: Replica) -> httpx.Response:
-    headers = {"authorization": f"Bearer {config.CLIENT_KEY}"}
-    url = f"{replica.url}/v1/chat/completions"
-    return httpx.post(url, json=chat("hello"), headers=headers, timeout=30)
+    return replica.ask(config.CLIENT_KEY)
 
 
 def model_of(replica: Replica) -> str:

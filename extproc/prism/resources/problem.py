@@ -13,6 +13,7 @@ from typing import Any
 
 Path = tuple[str | int, ...]
 
+_JSON = json.JSONEncoder(ensure_ascii=False, default=repr)
 # A longer name has no near neighbour that would help.
 _LONGEST_WORD = 128
 
@@ -105,8 +106,9 @@ def show(value: object, limit: int = 60) -> str:
         return "a mapping"
     if isinstance(value, list | tuple):
         return "a list"
-    text = json.dumps(value, ensure_ascii=False, default=repr)
-    text = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    text = _JSON.encode(value)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
