@@ -39,8 +39,10 @@ RUN --mount=from=wheel,source=/wheels,target=/wheels \
 
 FROM ${PYTHON} AS runtime
 LABEL org.opencontainers.image.licenses=Apache-2.0
-# Its packages bring their compiled code; nothing is written at run time.
-ENV PATH=/opt/prism/bin:$PATH \
+# Its packages bring their compiled code; nothing is written at run time. onnxruntime would send
+# telemetry to its maker.
+ENV ORT_DISABLE_TELEMETRY=1 \
+    PATH=/opt/prism/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp

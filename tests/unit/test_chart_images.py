@@ -61,6 +61,10 @@ def test_images_do_not_run_as_root() -> None:
     assert not any(line.startswith("USER") for t in ("extproc", "operator") for line in stages()[t])
 
 
+def test_nothing_is_sent_to_the_maker_of_a_library() -> None:
+    assert any("ORT_DISABLE_TELEMETRY=1" in line for line in stages()["runtime"])
+
+
 def test_the_base_image_is_pinned() -> None:
     bases = set(re.findall(r"^ARG \w+=(\S+)$", DOCKERFILE, re.MULTILINE))
     assert all(re.search(r":\d+\.\d+\.\d+-", base) for base in bases)
