@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import cast
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -30,15 +31,44 @@ class Pair:
     certificate: bytes
     key: bytes
 
+    @property
     def parsed(self) -> x509.Certificate:
         return x509.load_pem_x509_certificate(self.certificate)
 
+    @property
+    def fits(self) -> bool:
+        """Whether both can be read and the key is the certificate's."""
+        try:
+            key = load_pem_private_key(self.key, None)
+            return bool(self.parsed.public_key() == key.public_key())
+        except (ValueError, TypeError):
+            return False
+
+    @property
+    def made(self) -> datetime:
+        """When the certificate was made."""
+        return self.parsed.not_valid_before_utc + _SKEW
+
+    @property
+    def names(self) -> list[str]:
+        """The DNS names and addresses that the certificate is for."""
+        extensions = self.parsed.extensions
+        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return [str(name.value) for name in names]
+
     def left(self, now: datetime) -> float:
-        """The share of its validity that is left at ``now`` (with a time zone); below 0 after
-        its end."""
-        made = self.parsed()
-        begin, end = made.not_valid_before_utc, made.not_valid_after_utc
-        return (end - now) / (end - begin)
+        """The share of its validity that is left at ``now`` (with a time zone); not more than 0
+        after its end."""
+        end = self.parsed.not_valid_after_utc
+        return (end - now) / (end - self.made)
+
+    def signed_by(self, authority: x509.Certificate) -> bool:
+        """Whether an authority has signed the certificate."""
+        try:
+            self.parsed.verify_directly_issued_by(authority)
+        except (ValueError, TypeError, InvalidSignature):
+            return False
+        return True
 
 
 def new_authority(name: str, now: datetime, validity: timedelta) -> Pair:
@@ -60,7 +90,7 @@ def new_leaf(
 ) -> Pair:
     """A new certificate for DNS names or IP addresses, of a client or of a server."""
     key = ec.generate_private_key(ec.SECP256R1())
-    issuer = authority.parsed()
+    issuer = authority.parsed
     signer = cast("ec.EllipticCurvePrivateKey", load_pem_private_key(authority.key, None))
     purpose = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
     issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
@@ -73,22 +103,6 @@ def new_leaf(
         .add_extension(issuer_key, critical=False)
     )
     return _pair(builder.sign(signer, hashes.SHA256()), key)
-
-
-def signed_by(leaf: Pair, authority: Pair) -> bool:
-    """Whether an authority has signed a certificate."""
-    try:
-        leaf.parsed().verify_directly_issued_by(authority.parsed())
-    except Exception:
-        # Another name, another key, another algorithm: in any case not by this one.
-        return False
-    return True
-
-
-def names_of(leaf: Pair) -> list[str]:
-    """The DNS names and addresses that a certificate is for."""
-    names = leaf.parsed().extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return [str(name.value) for name in names]
 
 
 def _builder(

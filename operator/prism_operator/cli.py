@@ -51,7 +51,7 @@ own_namespace_option = click.option(
     metavar="NAMESPACE",
     default=own_namespace,
     show_default="the pod's",
-    help="Where the operator's own objects are: lease, stored snapshot, certificates.",
+    help="Where the operator's own objects are: lease and stored snapshot.",
 )
 log_level_option = click.option(
     "--log-level",
@@ -157,6 +157,89 @@ def run_command(
         asyncio.run(run(settings))
     except (NoCluster, BadCertificates, CannotListen) as error:
         raise click.ClickException(str(error)) from None
+
+
+@main.command("certs")
+@click.option(
+    "--namespace",
+    metavar="NAMESPACE",
+    default=own_namespace,
+    show_default="the pod's",
+    help="Where the Secrets are.",
+)
+@click.option(
+    "--operator-secret",
+    metavar="NAME",
+    default="prism-operator-tls",
+    show_default=True,
+    help="Secret for the operator's end of the stream.",
+)
+@click.option(
+    "--extproc-secret",
+    metavar="NAME",
+    default="prism-extproc-tls",
+    show_default=True,
+    help="Secret for the gateway's end of the stream.",
+)
+@click.option(
+    "--webhook-secret", metavar="NAME", default="", help="Secret for the webhook, if any."
+)
+@click.option(
+    "--webhook-configuration",
+    metavar="NAME",
+    default="",
+    help="ValidatingWebhookConfiguration that names the webhook's Service and is told whom to "
+    "trust.",
+)
+@click.option(
+    "--operator-name",
+    "operator_names",
+    metavar="DNS_NAME",
+    multiple=True,
+    help="A further name of the operator; replicas check prism-operator, which it always has.",
+)
+@click.option(
+    "--webhook-name",
+    "webhook_names",
+    metavar="DNS_NAME",
+    multiple=True,
+    help="A name of the webhook, in addition to its Service's.",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=90,
+    show_default=True,
+    help="How long new certificates are valid; they are renewed when a third of it is left.",
+)
+@click.option(
+    "--spread-minutes",
+    type=click.IntRange(0, 10_080),
+    default=60,
+    show_default=True,
+    help="How long a renewed certificate waits until everyone trusts who signed it. The run "
+    "after that takes it into use.",
+)
+@log_level_option
+def certs_command(days: int, spread_minutes: int, log_level: str, **options: Any) -> None:
+    """Make the certificates of operator, gateway and webhook, or renew what is due, and end.
+
+    For where cert-manager does not. Run it after installing and then every day: doing it again
+    changes nothing until something is due.
+    """
+    from datetime import timedelta
+
+    from prism_operator.api import UNREACHABLE, NoCluster
+    from prism_operator.certs import NoWebhookName, Wanted, keep
+    from prism_operator.renewal import Terms
+
+    start_logging(log_level)
+    terms = Terms(timedelta(days=days), timedelta(minutes=spread_minutes))
+    options["configuration"] = options.pop("webhook_configuration")
+    try:
+        asyncio.run(keep(Wanted(**options), terms))
+    except (NoCluster, NoWebhookName, *UNREACHABLE) as error:
+        raise click.ClickException(str(error).strip()) from None
 
 
 def start_logging(level: str) -> None:

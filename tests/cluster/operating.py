@@ -261,7 +261,10 @@ class Replica:
             )()
             await call.write(SnapshotRequest(replica=self.name, live_version=self.live))
             while (message := await call.read()) is not grpc.aio.EOF:
-                await call.write(self._take(message.snapshot))
+                await self._answer(call, message.snapshot)
+
+    async def _answer(self, call: Any, sent: Any) -> None:
+        await call.write(self._take(sent))
 
     def _take(self, sent: Any) -> SnapshotRequest:
         resources = {f"{r.kind}/{r.name}": r.spec for r in snapshot.resources_of(sent)}
