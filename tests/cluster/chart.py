@@ -13,7 +13,8 @@ from . import kube_tools
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "prism"
-VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
+KIND = ROOT / "examples" / "kubernetes" / "kind-values.yaml"
+VALUES = [*sorted((CHART / "ci").glob("*-values.yaml")), KIND]
 """The sets of values that the chart is held to."""
 RELEASE = "prism"
 
