@@ -65,7 +65,10 @@ image-requirements: ## pin the packages of both images anew (needs uv)
 	  uv pip compile pyproject.toml --extra $${pair#*:} --output-file images/$${pair%:*}.txt $(PINS); done
 	@echo 'hatchling>=1.27' | uv pip compile - --output-file images/build.txt $(PINS)
 
+bench-cluster: $(STAMP) ## how soon kubectl apply is live: writes build/bench/bench-cluster.json
+	PYTHONPATH=. $(BIN)/python bench/cluster.py $(ARGS)
+
 clean: ## remove what was built
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo test test-cluster check protos crds bench clean kind kind-down chart-lint chart-docs image-requirements
+.PHONY: help install demo test test-cluster check protos crds bench bench-cluster clean kind kind-down chart-lint chart-docs image-requirements

@@ -1,0 +1,206 @@
+"""The measurements: how soon a change is live, what is lost meanwhile, and how it scales."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import cluster_documents as documents
+import psutil
+from cluster_requests import Count, Replicas
+from figures import quantile
+from tests.cluster.release import Release
+
+from prism.resources import read_document, version_of
+
+RATE = 200.0
+"""Requests a second while the table changes."""
+_RECONCILE_PATIENCE_S = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured. ``few`` is the number of changes with everything applied."""
+
+    changes: int
+    few: int
+
+
+DEFAULT, QUICK = Plan(changes=100, few=20), Plan(changes=10, few=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Seconds from starting kubectl until it returned, until the first replica routed by the
+    change, and until the last did."""
+
+    kubectl: float
+    first: float
+    last: float
+
+
+@dataclass(slots=True)
+class Result:
+    """Everything measured. ``reconciled`` and ``live`` are seconds from starting an operator
+    over many resources; memory is RSS in MiB by process."""
+
+    alone: list[Change] = field(default_factory=list)
+    loaded: list[Change] = field(default_factory=list)
+    count: Count = field(default_factory=Count)
+    many: list[Change] = field(default_factory=list)
+    applied: float = 0.0
+    live: float = 0.0
+    reconciled: float = 0.0
+    memory: dict[str, float] = field(default_factory=dict)
+
+
+class Measuring:
+    """Runs the measurements on a release whose operators and gateways run."""
+
+    def __init__(
+        self,
+        release: Release,
+        replicas: Replicas,
+        upstream_port: int,
+        plan: Plan,
+        say: Callable[[str], None],
+    ) -> None:
+        self._release = release
+        self._replicas = replicas
+        self._port = upstream_port
+        self._plan = plan
+        self._say = say
+        self._number = 0
+        self.result = Result()
+
+    async def run(self) -> Result:
+        """Measure everything."""
+        found, plan = self.result, self._plan
+        first = documents.change(self._number, self._port)
+        await self._apply([documents.policy("bench", documents.KEY), first])
+        for gateway in self._release.gateways:
+            await asyncio.to_thread(gateway.until_ready)
+        await self._replicas.live(documents.model_after(self._number))
+        self._say(f"{plan.changes} changes, one after the other")
+        found.alone = [await self._change() for _ in range(plan.changes)]
+        self._say(f"{plan.changes} changes under {RATE:g} requests/s")
+        over = asyncio.Event()
+        load = asyncio.create_task(self._replicas.steady(RATE, over))
+        found.loaded = [await self._change() for _ in range(plan.changes)]
+        over.set()
+        found.count = await load
+        found.memory |= self._memory("")
+        await self._reconcile()
+        self._say(f"{plan.few} changes among them")
+        found.many = [await self._change() for _ in range(plan.few)]
+        found.memory |= self._memory("_2000")
+        return found
+
+    async def _change(self) -> Change:
+        """Apply the next change and wait until it is live everywhere."""
+        self._number += 1
+        document = documents.change(self._number, self._port)
+        start = time.perf_counter()
+        watching = asyncio.create_task(self._replicas.live(documents.model_after(self._number)))
+        await self._apply([document])
+        returned = time.perf_counter()
+        live = await watching
+        return Change(returned - start, min(live) - start, max(live) - start)
+
+    async def _apply(self, items: list[documents.Document], *options: str) -> None:
+        command = ("apply", *options, "-f", "-")
+        await asyncio.to_thread(self._release.kubectl, *command, given=documents.text(items))
+
+    async def _reconcile(self) -> None:
+        """Apply everything without an operator; then start one."""
+        found = self.result
+        for operator in self._release.operators:
+            operator.stop()
+        items = documents.many(self._port)
+        self._say(f"applying {documents.TABLES} tables and {documents.POLICIES} policies")
+        start = time.perf_counter()
+        await self._apply(items, "--server-side", "--force-conflicts")
+        found.applied = time.perf_counter() - start
+        self._number = 0  # as the default table is in ``many``
+        wanted = version_of(resource for item in items if (resource := read_document(item)[0]))
+        self._say("starting the operators over them")
+        start = time.perf_counter()
+        for operator in self._release.operators:
+            operator.start("operator")
+        await self._until(lambda: self._at(wanted))
+        found.live = time.perf_counter() - start
+        await self._until(self._all_programmed)
+        found.reconciled = time.perf_counter() - start
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(_RECONCILE_PATIENCE_S):
+            while not await asyncio.to_thread(holds):  # noqa: ASYNC110 - other processes set no event
+                await asyncio.sleep(0.05)
+
+    def _at(self, version: str) -> bool:
+        return all(g.status().get("planVersion") == version for g in self._release.gateways)
+
+    def _all_programmed(self) -> bool:
+        path = f"/apis/routing.prism.dev/v1alpha1/namespaces/{self._release.namespace}"
+        for plural, number in (
+            ("routingtables", documents.TABLES),
+            ("projectpolicies", documents.POLICIES),
+        ):
+            items = json.loads(self._release.kubectl("get", "--raw", f"{path}/{plural}"))["items"]
+            done = sum(map(_programmed, items))
+            if done < number:
+                return False
+        return True
+
+    def _memory(self, ending: str) -> dict[str, float]:
+        """The largest of each kind of process."""
+        pods = {
+            "operator": [pod.pid("operator") for pod in self._release.operators],
+            "extproc": [g.pod.pid("extproc") for g in self._release.gateways],
+            "envoy": [g.pod.pid("envoy") for g in self._release.gateways],
+        }
+        return {
+            f"{name}_rss_mib{ending}": max(psutil.Process(p).memory_info().rss for p in pids)
+            / 2**20
+            for name, pids in pods.items()
+        }
+
+
+def _programmed(item: documents.Document) -> bool:
+    return any(
+        c["type"] == "Programmed"
+        and c["status"] == "True"
+        and c["observedGeneration"] == item["metadata"]["generation"]
+        for c in item.get("status", {}).get("conditions", ())
+    )
+
+
+def figures(found: Result) -> dict[str, float]:
+    """Every figure by its name."""
+    made: dict[str, float] = {}
+    for name, changes in (
+        ("live", found.alone),
+        ("live_loaded", found.loaded),
+        ("live_2000", found.many),
+    ):
+        for part, values in (
+            ("", [change.last for change in changes]),
+            ("_first", [change.first for change in changes]),
+            ("_kubectl", [change.kubectl for change in changes]),
+        ):
+            for label, share in (("p50", 0.5), ("p95", 0.95)):
+                made[f"{name}{part}_{label}_s"] = quantile(sorted(values), share)
+        made[f"{name}_changes"] = len(changes)
+    made |= {
+        "failed_requests": len(found.count.failures),
+        "requests": found.count.sent,
+        "late_requests": found.count.late,
+        "applied_2000_s": found.applied,
+        "reconcile_2000_live_s": found.live,
+        "reconcile_2000_s": found.reconciled,
+        **found.memory,
+    }
+    return {name: round(value, 4) for name, value in made.items()}
