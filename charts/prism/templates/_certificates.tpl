@@ -7,15 +7,16 @@
 {{- define "prism.certificatesPod" }}
 {{- $prefix := include "prism.name" . }}
 metadata:
-  labels:
-    {{- include "prism.labels" (dict "root" $ "component" "certificates") | nindent 4 }}
+  {{- include "prism.podMetadata" (dict "root" $ "component" "certificates" "values" dict) | nindent 2 }}
 spec:
   serviceAccountName: {{ $prefix }}-certificates
   restartPolicy: OnFailure
   enableServiceLinks: false
   securityContext:
     {{- include "prism.podSecurity" . | nindent 4 }}
-  {{- include "prism.pullSecrets" . | nindent 2 }}
+  {{- with include "prism.pullSecrets" . }}
+  {{- . | trim | nindent 2 }}
+  {{- end }}
   containers:
     - name: certificates
       image: {{ include "prism.image" (dict "root" $ "image" .Values.images.operator) }}

@@ -54,10 +54,15 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* Labels of a pod: the chart's and the user's. {"root", "component", "values"} */}}
+{{/* Labels of a pod: without the chart's version, which should start no pod anew.
+     {"root", "component", "values"} */}}
 {{- define "prism.podMetadata" -}}
 labels:
-  {{- include "prism.labels" . | nindent 2 }}
+  {{- include "prism.selector" . | nindent 2 }}
+  app.kubernetes.io/part-of: prism-router
+  {{- with .root.Values.commonLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
   {{- with .values.podLabels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
