@@ -61,7 +61,7 @@ class Leadership:
         try:
             while True:
                 begun = time.monotonic()
-                if await self._try():
+                if await self._try(self._timing.renew_deadline):
                     log.info("%s leads", self._identity)
                     await self._term(begun)
                     log.warning("%s leads no more", self._identity)
@@ -81,7 +81,7 @@ class Leadership:
                     return
                 await asyncio.wait([leading], timeout=min(self._timing.retry, left))
                 begun = time.monotonic()
-                if await self._try():
+                if await self._try(renewed + self._timing.renew_deadline - begun):
                     renewed = begun
                 elif self._seen[:1] != (self._identity,):
                     return
@@ -92,10 +92,11 @@ class Leadership:
             if isinstance(ended[0], Exception):
                 log.error("leading failed", exc_info=ended[0])
 
-    async def _try(self) -> bool:
-        """Take or renew the Lease; false where it is another's or the API server is away."""
+    async def _try(self, seconds: float) -> bool:
+        """Take or renew the Lease in time; false where it is another's or the API server is
+        away."""
         try:
-            return await asyncio.wait_for(self._take(), self._timing.retry * 1.5)
+            return await asyncio.wait_for(self._take(), seconds)
         except ApiException as error:
             # A conflict: someone else was quicker.
             if error.status != 409:

@@ -25,7 +25,7 @@ from prism.resources import (
 )
 from prism.routing.catalog import Catalog
 from prism_operator.conflicts import Age, claim_conflicts, name_conflicts
-from prism_operator.observed import Key, Observed
+from prism_operator.observed import Key, Observed, claimed_by
 from prism_operator.settlement import Reason, Settlement, Verdict
 
 _MOST_TURNS = 5
@@ -64,7 +64,8 @@ class _Settling:
 
     def run(self) -> Catalog | None:
         """Step back until no error is left; ``None`` where nothing can be live."""
-        self.live_default = compile_resources(self.live.values())[0].default_table
+        tables = [r for key, r in self.live.items() if key.kind == ROUTING_TABLE]
+        self.live_default = compile_resources(tables)[0].default_table
         for key, one in self.objects.items():
             if one.resource is None:
                 self.refused[key] = (Reason.INVALID, [])
@@ -102,9 +103,9 @@ class _Settling:
     def _step_back(self, catalog: Catalog, problems: Iterable[Problem]) -> bool:
         """Whether something was at fault, and so did step back."""
         default, age = catalog.default_table, self._age
-        conflicts = name_conflicts(self.chosen, self.live, age) or claim_conflicts(
-            self.chosen, self.live, default, self.live_default, age
-        )
+        conflicts = name_conflicts(self.chosen, self.live, age)
+        if not conflicts and self._any_claimed_twice():
+            conflicts = claim_conflicts(self.chosen, self.live, default, self.live_default, age)
         if conflicts:
             for key, found in conflicts.items():
                 self._blame(key, Reason.CONFLICT, found, default)
@@ -119,6 +120,18 @@ class _Settling:
         if any(key.kind == ROUTING_TABLE for key in self.refused.keys() - self.were_refused):
             self._readmit()
         return bool(errors)
+
+    def _any_claimed_twice(self) -> bool:
+        """A quick look whether claims have to be compared at all."""
+        seen: set[str] = set()
+        for key, resource in self.chosen.items():
+            one = self.objects.get(key)
+            known = one is not None and one.resource is resource
+            claimed = one.claimed if one is not None and known else claimed_by(resource)
+            if not seen.isdisjoint(claimed):
+                return True
+            seen |= claimed
+        return False
 
     def _blame(self, key: Key, reason: Reason, problems: list[Problem], default: str) -> None:
         """A resource does not fit. If it is new or changed, that is at fault; else its table
@@ -214,7 +227,7 @@ class _Settling:
             found = [self._told(problem, key) for problem in problems]
             return Verdict(reason, (*own, *found), live)
         deleted = ""
-        if default and (table := _table(live, default)):
+        if default and self.retained and (table := _table(live, default)):
             deleted = table if any(k.name == table for k in self.retained) else ""
         return Verdict(Reason.ACCEPTED, (*own, *self.warnings.get(key, ())), live, deleted)
 
