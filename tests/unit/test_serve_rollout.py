@@ -1,0 +1,213 @@
+"""How a configuration becomes live, or not: with the real control plane and an Envoy that says
+what a test tells it to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from envoy.service.discovery.v3.discovery_pb2 import (
+    DeltaDiscoveryRequest,
+    DeltaDiscoveryResponse,
+)
+
+from prism.resources import Problem, Severity
+from prism.serve import rollout as rollouts
+from prism.serve.ads import Ads
+from prism.serve.configuration import Configuration
+from prism.serve.credentials import Credentials
+from prism.serve.folder import load
+from prism.serve.health import HealthTracker
+from prism.serve.processor import Processor
+from prism.serve.recent import Recent
+from prism.serve.rollout import Rollout
+from prism.serve.snapshot_file import SnapshotFile
+from prism.serve.source import BrokenConfiguration, Offer, Origin
+from prism.wire import xds
+
+from .tables import catalog, table
+
+DEMO = Path(__file__).parents[2] / "examples" / "demo"
+KEY = "demo-secret-value"
+
+
+class Envoy:
+    """The far end of an ADS stream. It refuses while ``refusal`` says why."""
+
+    def __init__(self) -> None:
+        self.refusal = ""
+        self._requests: asyncio.Queue[Any] = asyncio.Queue()
+        for url in (xds.CLUSTER, xds.ROUTES, xds.SECRET):
+            self._requests.put_nowait(DeltaDiscoveryRequest(type_url=url))
+
+    async def read(self) -> Any:
+        return await self._requests.get()
+
+    async def write(self, data: bytes) -> None:
+        sent = DeltaDiscoveryResponse.FromString(data)
+        answer = DeltaDiscoveryRequest(type_url=sent.type_url, response_nonce=sent.nonce)
+        if self.refusal and sent.type_url == xds.CLUSTER:
+            answer.error_detail.message = self.refusal
+        self._requests.put_nowait(answer)
+
+    def close(self) -> None:
+        self._requests.put_nowait(grpc.aio.EOF)
+
+
+class Source:
+    """Offers what a test puts in, and keeps what became of it."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[Offer | BrokenConfiguration] = asyncio.Queue()
+        self.answers: list[str] = []
+        self.answered = asyncio.Condition()
+
+    async def offers(self) -> AsyncIterator[Offer | BrokenConfiguration]:
+        while True:
+            yield await self.queue.get()
+
+    async def answer(self, offered: Offer | BrokenConfiguration, refusal: str) -> None:
+        async with self.answered:
+            self.answers.append(refusal)
+            self.answered.notify_all()
+
+    def status(self) -> dict[str, Any]:
+        return {}
+
+    async def until(self, number: int) -> list[str]:
+        """The answers, once there are so many."""
+        async with asyncio.timeout(30), self.answered:
+            await self.answered.wait_for(lambda: len(self.answers) >= number)
+            return list(self.answers)
+
+
+class Parts:
+    """A control plane with one Envoy, whose rollout is under test."""
+
+    def __init__(self, folder: Path, keys: Path) -> None:
+        self.envoy = Envoy()
+        self.ads = Ads()
+
+        async def ask(text: str, deadline_ms: float) -> Any:
+            raise AssertionError("nothing is classified here")
+
+        self.processor = Processor(ask, HealthTracker(lambda: 0.0), Recent())
+
+        async def settled() -> None:
+            return
+
+        self.configuration = Configuration(self.ads, self.processor, "", settled)
+        self.last_good = SnapshotFile(folder / "last-good", Origin.LAST_GOOD)
+        credentials = Credentials(keys, {})
+        self.rollout = Rollout(self.configuration, credentials, self.last_good)
+
+    def authorization(self) -> str | None:
+        """The header of some request now."""
+        assert self.processor.live is not None
+        targets = self.processor.live.targets.values()
+        target = next(t for t in targets if t.provider == "acorn")
+        return target.authorization("0" * 12 + "f" * 16)
+
+
+@pytest.fixture
+async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
+    (tmp_path / "keys").mkdir()
+    made = Parts(tmp_path, tmp_path / "keys")
+    serving = asyncio.create_task(made.ads.stream(None, made.envoy))
+    yield made
+    made.envoy.close()
+    await serving
+    await made.configuration.close()
+
+
+@asynccontextmanager
+async def following(parts: Parts) -> AsyncIterator[Source]:
+    source = Source()
+    task = asyncio.create_task(parts.rollout.follow(source))
+    try:
+        yield source
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def offer(version: str = "v1", upstream: str = "one") -> Offer:
+    """A configuration whose clusters depend on ``upstream``."""
+    models = {n: replace(m, upstream_name=f"{n}-{upstream}") for n, m in table().models.items()}
+    return Offer(Origin.FOLDER, catalog(tables=(table(models=models),), version=version), [])
+
+
+async def test_what_envoy_takes_is_live_and_kept(parts: Parts) -> None:
+    demo = load(DEMO)
+    assert await parts.rollout.take(demo) == ""
+    assert parts.rollout.version == demo.catalog.version
+    assert parts.rollout.status() == {"source": "folder", "problems": [], "refusedByEnvoy": None}
+    kept = parts.last_good.load()
+    assert kept is not None
+    assert kept.catalog == demo.catalog
+
+
+async def test_what_envoy_refuses_is_not_live_and_no_key_is_told(
+    parts: Parts, tmp_path: Path
+) -> None:
+    (tmp_path / "keys" / "acorn-key").write_text(KEY)
+    assert await parts.rollout.take(offer()) == ""
+    parts.envoy.refusal = f"bad value {KEY} in cluster"
+    refusal = await parts.rollout.take(offer("v2", "two"))
+    assert refusal == "bad value *** in cluster"
+    assert parts.rollout.version == "v1"
+    assert parts.rollout.status()["refusedByEnvoy"] == refusal
+    # Back to what is live: nothing is refused any more.
+    assert await parts.rollout.take(offer()) == ""
+    assert parts.rollout.status()["refusedByEnvoy"] is None
+
+
+async def test_what_envoy_refused_is_tried_again(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollouts, "RETRY_S", 0.01)
+    parts.envoy.refusal = "not now"
+    async with following(parts) as source:
+        source.queue.put_nowait(offer())
+        answers = await source.until(2)
+        assert all("not now" in answer for answer in answers)
+        parts.envoy.refusal = ""
+        async with asyncio.timeout(30), source.answered:
+            await source.answered.wait_for(lambda: source.answers[-1] == "")
+        number = len(source.answers)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1), source.answered:
+                await source.answered.wait_for(lambda: len(source.answers) > number)
+
+
+async def test_a_broken_configuration_is_answered_once_with_every_problem(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollouts, "RETRY_S", 0.01)
+    problems = [Problem(Severity.ERROR, "one", "spec.a"), Problem(Severity.ERROR, "two", "spec.b")]
+    async with following(parts) as source:
+        source.queue.put_nowait(offer())
+        source.queue.put_nowait(BrokenConfiguration(problems))
+        assert await source.until(2) == ["", "error: spec.a: one\nerror: spec.b: two"]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1), source.answered:
+                await source.answered.wait_for(lambda: len(source.answers) > 2)
+    assert parts.rollout.version is not None
+    assert [p["message"] for p in parts.rollout.status()["problems"]] == ["one", "two"]
+
+
+async def test_new_keys_are_used_whatever_became_of_the_last_configuration(
+    parts: Parts, tmp_path: Path
+) -> None:
+    await parts.rollout.take(offer())
+    assert parts.authorization() is None
+    await parts.rollout.take(BrokenConfiguration([Problem(Severity.ERROR, "broken")]))
+    (tmp_path / "keys" / "acorn-key").write_text(KEY)
+    await parts.rollout.renew_keys()
+    assert parts.authorization() == f"Bearer {KEY}"
