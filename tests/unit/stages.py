@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prism.exchange.attempt import AttemptStage
+from prism.exchange.headers import further
 from prism.exchange.route import RouteStage
 from prism.exchange.steps import Classify, Proceed, Reply, RequestHeaders, Rewrite, Step
 from prism.exchange.targets import Live, compile_live
@@ -69,7 +70,10 @@ def attempted(
 ) -> Reply | Rewrite:
     """A further attempt at a request that the route stage has written."""
     stage = AttemptStage(live)
-    headers = {**dict(first.set_headers), "x-envoy-attempt-count": str(number), **changes}
+    # As Envoy has it: what the route stage set, and on the way here what it left in metadata.
+    left = {name: first.labels[name] for name in further() if name in first.labels}
+    count = {"x-envoy-attempt-count": str(number)}
+    headers = {**dict(first.set_headers), **left, **count, **changes}
     step: Step = stage.on_headers(RequestHeaders(headers, complete=body is None))
     if isinstance(step, Proceed):
         assert body is not None

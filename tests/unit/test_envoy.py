@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,11 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 from google.protobuf.json_format import ParseError
 
 from prism.envoy.bootstrap import Settings, bootstrap
-from prism.envoy.dynamic import Fallback, cluster, fallback_cluster, fallback_secret, routes
+from prism.envoy.clusters import cluster, fallback_cluster, fallback_secret
+from prism.envoy.filters import AT_ONCE_ATTRIBUTES
+from prism.envoy.names import HEADERS, METADATA
+from prism.envoy.routes import Fallback, routes
+from prism.exchange import headers
 from prism.exchange.targets import Target
 from prism.wire import xds
 
@@ -110,9 +115,13 @@ def test_the_key_travels_as_a_secret() -> None:
     assert secret.inline_string == "Bearer sk-acorn"
 
 
+def sent_routes(fallback: Fallback, *direct: str, at_once: bool = False) -> xds.Encoded:
+    return xds.encode_routes(routes(fallback, direct, at_once=at_once))
+
+
 def test_the_routes_end_with_an_answer() -> None:
-    closed = xds.encode(xds.ROUTES, routes(Fallback(None, "closed")))
-    opened = xds.encode(xds.ROUTES, routes(Fallback(target(), "")))
+    closed = sent_routes(Fallback(None, "closed"))
+    opened = sent_routes(Fallback(target(), ""))
     assert closed.version != opened.version
 
     def names(body: bytes) -> list[str]:
@@ -123,6 +132,35 @@ def test_the_routes_end_with_an_answer() -> None:
 
     assert names(closed.body) == ["decided", "away"]
     assert names(opened.body) == ["decided", "fallback", "away"]
+    small = ["fallback-small", "away-small"]
+    both = sent_routes(Fallback(target(), ""), at_once=True)
+    assert names(both.body) == ["decided", *small, "fallback", "away"]
+
+
+def test_first_attempts_go_straight_to_the_clusters_named() -> None:
+    closed = Fallback(None, "closed")
+    some, others = sent_routes(closed, "a", "b"), sent_routes(closed, "b", "a")
+    assert some == others
+    assert some.version != sent_routes(closed, "a").version
+    assert b"a" in some.body
+
+
+def test_an_unknown_field_is_no_route() -> None:
+    with pytest.raises(KeyError, match="nonsense"):
+        xds.encode_routes({"name": "x", "nonsense": 1})
+
+
+def test_the_script_that_applies_a_rewrite_reads_where_it_is_written() -> None:
+    script = (resources.files("prism.envoy") / "apply.lua").read_text("utf-8")
+    assert f'metadata:get("{METADATA}")' in script
+    assert f'said["{HEADERS}"]' in script
+    assert f'metadata:set("{METADATA}", "{HEADERS}", "")' in script
+
+
+def test_every_header_that_the_stages_read_travels_with_a_small_body() -> None:
+    carried = set(AT_ONCE_ATTRIBUTES.values())
+    assert carried == {":method", ":path", *headers.READ}
+    assert set(headers.REQUEST) < carried
 
 
 def test_the_same_resource_has_the_same_version() -> None:
@@ -184,7 +222,7 @@ def types_in(value: Any) -> Iterator[str]:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of how that package uses pydantic
 def test_the_bootstrap_fits_the_data_planes_types(tmp_path: Path) -> None:
-    data_plane = pytest.importorskip("envoy_data_plane.envoy.config.bootstrap.v3")
+    data_plane = importlib.import_module("envoy_data_plane.envoy.config.bootstrap.v3")
     made = written(tmp_path)
     for name in set(types_in(made)):
         package, _, _ = name.removeprefix("type.googleapis.com/").rpartition(".")

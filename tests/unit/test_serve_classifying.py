@@ -20,11 +20,17 @@ WAIT_S = 20
 class Told:
     """Notes each batch, then waits for leave; ``answer`` makes the answers."""
 
+    quick = False
+
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
         self.entered = threading.Event()
         self.leave = threading.Event()
         self.answer: Callable[[Sequence[str]], list[Classification]] = named
+
+    def classify(self, text: str) -> Classification:
+        (found,) = self.answer([text])
+        return found
 
     def classify_batch(self, texts: Sequence[str]) -> list[Classification]:
         self.batches.append(list(texts))
@@ -142,3 +148,20 @@ async def test_close_ends_the_thread(told: Told) -> None:
     assert confidence(await made.classify("1", LONG)) == 1
     await asyncio.to_thread(made.close)
     assert made._thread.is_alive() is False
+
+
+async def test_a_quick_model_answers_at_once(told: Told) -> None:
+    told.quick = True
+    made = Classifying(told)
+    try:
+        assert made.at_once("0.5") == (Classification(Task.CODE, 0.5, {}), None)
+        assert told.batches == []
+        # A decision must be made whatever the model does.
+        assert made.at_once("no number") == (None, "the classifier failed")
+    finally:
+        await asyncio.to_thread(made.close)
+
+
+async def test_a_slow_model_is_not_asked_on_the_loop(told: Told, asks: Classifying) -> None:
+    assert asks.at_once("0.5") is None
+    assert told.batches == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable
 from dataclasses import replace
 
 import pytest
@@ -23,8 +22,14 @@ from prism.serve.recent import Recent
 from .tables import SPORT, catalog, classified, policy, signals, table
 
 
-def never(text: str, deadline_ms: float) -> Awaitable[Answer]:
-    raise AssertionError("nothing is classified here")
+class Never:
+    """Nothing is classified here."""
+
+    def at_once(self, text: str) -> Answer | None:
+        raise AssertionError(text)
+
+    async def classify(self, text: str, deadline_ms: float) -> Answer:
+        raise AssertionError(text)
 
 
 class Setting:
@@ -35,7 +40,7 @@ class Setting:
         plan = compile_plan(found)
         self.health = HealthTracker(lambda: 0.0)
         self.recent = Recent()
-        processor = Processor(never, self.health, self.recent)
+        processor = Processor(Never(), self.health, self.recent)
         processor.live = compile_live(plan, found, keys)
         self.outcomes = Outcomes(processor, self.recent, self.health)
         asks = signals(mode=SPORT)

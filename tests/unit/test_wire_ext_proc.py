@@ -109,3 +109,47 @@ def test_going_on_changes_nothing() -> None:
     answer = ProcessingResponse.FromString(ext_proc.PROCEED_HEADERS)
     assert answer.WhichOneof("response") == "request_headers"
     assert not answer.request_headers.HasField("response")
+
+
+def at_once(body: bytes) -> ProcessingRequest:
+    message = ProcessingRequest()
+    message.request_body.body = body
+    return message
+
+
+def test_headers_come_beside_the_body() -> None:
+    message = at_once(b"{}")
+    fields = message.attributes["envoy.filters.http.ext_proc"].fields
+    fields["request.method"].string_value = "POST"
+    fields["request.path"].string_value = "/v1/x?y"
+    fields["request.headers['x-prism-mode']"].string_value = "eco"
+    found = ext_proc.decode_at_once(message.SerializeToString())
+    assert found is not None
+    event = ext_proc.headers_at_once(found)
+    assert event.headers == {":method": "POST", ":path": "/v1/x?y", "x-prism-mode": "eco"}
+    assert not event.complete
+
+
+def test_an_attribute_that_is_no_utf8_is_no_message() -> None:
+    message = at_once(b"{}")
+    fields = message.attributes["envoy.filters.http.ext_proc"].fields
+    fields["request.path"].string_value = "/v1/marker"
+    assert (
+        ext_proc.decode_at_once(message.SerializeToString().replace(b"marker", b"m\xff\xfeker"))
+        is None
+    )
+
+
+def test_a_rewrite_at_once_is_lines_of_metadata() -> None:
+    step = Rewrite((("a", "1"), ("b", "")), ("c",), b"body", {"task": "code"}, reroute=True)
+    found = ProcessingResponse.FromString(ext_proc.rewrite_at_once(step))
+    assert found.request_body.response.body_mutation.body == b"body"
+    labels = found.dynamic_metadata.fields["prism"].struct_value.fields
+    assert labels["headers"].string_value == "a\n1\nb\n\nc\n\n"
+    assert labels["task"].string_value == "code"
+
+
+def test_a_value_with_a_line_break_can_smuggle_no_header() -> None:
+    step = Rewrite((("a", "1\nx-evil\n2"),), (), None, {}, reroute=True)
+    with pytest.raises(ValueError, match="line break"):
+        ext_proc.rewrite_at_once(step)

@@ -32,6 +32,11 @@ class Classifier:
         """The confidence (0 to 1) below which the model's trainer advises to abstain."""
         return self._abstain_below
 
+    @property
+    def quick(self) -> bool:
+        """Whether any text takes so little time that an event loop can wait for it."""
+        return False
+
     def classify(self, text: str) -> Classification:
         """Classify any string, empty ones and those with lone surrogates included."""
         features = features_of(text)

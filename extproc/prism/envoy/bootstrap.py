@@ -8,6 +8,7 @@ from typing import Any
 
 from prism.envoy import names
 from prism.envoy.listeners import attempts_listener, gateway_listener
+from prism.exchange import headers
 
 MEBIBYTE = 1024 * 1024
 
@@ -90,9 +91,30 @@ def _attempts_cluster(settings: Settings) -> dict[str, Any]:
         "connect_timeout": "1s",
         "per_connection_buffer_limit_bytes": settings.max_body,
         "load_assignment": _endpoint(names.ATTEMPTS, {"address": address}),
+        "typed_extension_protocol_options": _attempts_options(),
         # What protects a provider is set on its own cluster, not on the way there.
         "circuit_breakers": _no_limits(),
     }
+
+
+def _attempts_options() -> dict[str, Any]:
+    """Sets what the internal listener reads, on the way there and nowhere else."""
+    count = names.set_header(headers.ENVOY_ATTEMPT_COUNT, "%UPSTREAM_REQUEST_ATTEMPT_COUNT%")
+    decision = names.set_header(headers.DECISION_ID, "%DYNAMIC_METADATA(prism:decision_id)%")
+    further = [
+        names.set_header(name, f"%DYNAMIC_METADATA(prism:{name})%") for name in headers.further()
+    ]
+    mutation = names.typed(
+        "extensions.filters.http.header_mutation.v3.HeaderMutation",
+        mutations={"request_mutations": [{"append": h} for h in (count, decision, *further)]},
+    )
+    return names.http_options(
+        explicit_http_config={"http_protocol_options": {}},
+        http_filters=[
+            {"name": "envoy.filters.http.header_mutation", "typed_config": mutation},
+            names.upstream_codec(),
+        ],
+    )
 
 
 def _endpoint(name: str, endpoint: dict[str, Any]) -> dict[str, Any]:
@@ -108,12 +130,7 @@ def _http2() -> dict[str, Any]:
         "initial_stream_window_size": 16 * MEBIBYTE,
         "initial_connection_window_size": 64 * MEBIBYTE,
     }
-    return {
-        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": names.typed(
-            "extensions.upstreams.http.v3.HttpProtocolOptions",
-            explicit_http_config={"http2_protocol_options": options},
-        )
-    }
+    return names.http_options(explicit_http_config={"http2_protocol_options": options})
 
 
 def _no_limits() -> dict[str, Any]:

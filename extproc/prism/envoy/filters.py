@@ -29,14 +29,43 @@ _UNREAD = [
 ]
 
 
+_ATTRIBUTE_OF_HEADER = "request.headers['{}']"
+AT_ONCE_ATTRIBUTES = {
+    "request.method": ":method",
+    "request.path": ":path",
+    **{_ATTRIBUTE_OF_HEADER.format(name): name for name in headers.READ},
+}
+"""What travels with the body of a small request, as CEL expressions, and the header each is."""
+
+
 def ext_proc(settings: Settings, stage: str, *, fail_open: bool) -> dict[str, Any]:
     """A stage: headers, then the whole body; answers never pass through Prism.
 
     With ``fail_open`` a request that Prism can't see keeps its first route, which is the
     one for the failure mode.
     """
+    config = _ext_proc(settings, stage, "SEND", fail_open=fail_open)
+    config["forward_rules"] = {"disallowed_headers": {"patterns": _UNREAD}}
+    return {"name": names.EXT_PROC, "typed_config": config}
+
+
+def route_at_once(settings: Settings) -> list[dict[str, Any]]:
+    """The route stage in one message, for the routes that turn it on.
+
+    Envoy does not apply the header changes of an ext_proc that was not sent the headers, so
+    the answer leaves them in the request's metadata and a second filter applies them.
+    """
+    config = _ext_proc(settings, names.ROUTE_AT_ONCE, "SKIP", fail_open=True)
+    config["request_attributes"] = list(AT_ONCE_ATTRIBUTES)
+    return [
+        {"name": names.ROUTE_AT_ONCE, "typed_config": config, "disabled": True},
+        {"name": names.APPLY, "typed_config": _lua("apply.lua"), "disabled": True},
+    ]
+
+
+def _ext_proc(settings: Settings, stage: str, headers_mode: str, *, fail_open: bool) -> Any:
     timeout = f"{settings.message_timeout_ms / 1000}s"
-    config = names.typed(
+    return names.typed(
         "extensions.filters.http.ext_proc.v3.ExternalProcessor",
         # The stream of a stage lives as long as its request, whatever the providers do.
         grpc_service=names.prism_grpc(stage, timeout="0s"),
@@ -44,7 +73,7 @@ def ext_proc(settings: Settings, stage: str, *, fail_open: bool) -> dict[str, An
         message_timeout=timeout,
         stat_prefix=stage,
         processing_mode={
-            "request_header_mode": "SEND",
+            "request_header_mode": headers_mode,
             "response_header_mode": "SKIP",
             "request_body_mode": "BUFFERED",
             "response_body_mode": "NONE",
@@ -55,9 +84,7 @@ def ext_proc(settings: Settings, stage: str, *, fail_open: bool) -> dict[str, An
         mutation_rules={"allow_all_routing": True, "allow_envoy": True},
         metadata_options={"receiving_namespaces": {"untyped": [names.METADATA]}},
         status_on_error={"code": "ServiceUnavailable"},
-        forward_rules={"disallowed_headers": {"patterns": _UNREAD}},
     )
-    return {"name": "envoy.filters.http.ext_proc", "typed_config": config}
 
 
 def router() -> dict[str, Any]:
@@ -118,11 +145,14 @@ def early_header_mutation() -> dict[str, Any]:
 
 def fallback_lua() -> dict[str, Any]:
     """Rewrites the body of a request that Prism could not see, on its way to the fallback."""
-    script = resources.files("prism.envoy").joinpath("fallback.lua").read_text("utf-8")
-    config = names.typed(
-        "extensions.filters.http.lua.v3.Lua", default_source_code={"inline_string": script}
+    return {"name": names.LUA, "typed_config": _lua("fallback.lua")}
+
+
+def _lua(script: str) -> dict[str, Any]:
+    text = resources.files("prism.envoy").joinpath(script).read_text("utf-8")
+    return names.typed(
+        "extensions.filters.http.lua.v3.Lua", default_source_code={"inline_string": text}
     )
-    return {"name": "envoy.filters.http.lua", "typed_config": config}
 
 
 def local_replies() -> dict[str, Any]:

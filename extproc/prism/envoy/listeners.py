@@ -17,16 +17,17 @@ from prism.envoy.filters import (
     early_header_mutation,
     ext_proc,
     local_replies,
+    route_at_once,
     router,
     usage_filters,
 )
+from prism.envoy.routes import ANSWERED_BY, UNFORWARDED
 from prism.exchange import headers
 
 if TYPE_CHECKING:
     from prism.envoy.bootstrap import Settings
 
 _HCM = "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-EXT_PROC = "envoy.filters.http.ext_proc"
 STREAM_IDLE = "300s"
 """How long a stream may be silent: reasoning models think for minutes before they speak."""
 
@@ -55,6 +56,7 @@ def gateway_listener(settings: Settings) -> dict[str, Any]:
         },
         http_filters=[
             ext_proc(settings, names.ROUTE_STAGE, fail_open=True),
+            *route_at_once(settings),
             *usage_filters(),
             router(),
         ],
@@ -101,20 +103,8 @@ def _attempt_routes() -> dict[str, Any]:
             {
                 "name": names.ATTEMPTS,
                 "domains": ["*"],
-                "request_headers_to_remove": [
-                    *dict.fromkeys((*headers.REQUEST, *headers.INTERNAL)),
-                    headers.ENVOY_ATTEMPT_COUNT,
-                    "x-forwarded-proto",
-                    "x-forwarded-for",
-                    "x-envoy-external-address",
-                    "x-envoy-internal",
-                    # A compressed answer would hide the token usage from Envoy.
-                    "accept-encoding",
-                ],
-                "response_headers_to_add": [
-                    _set(headers.MODEL, "%CLUSTER_METADATA(prism:model)%"),
-                    _set(headers.PROVIDER, "%CLUSTER_METADATA(prism:provider)%"),
-                ],
+                "request_headers_to_remove": list(UNFORWARDED),
+                "response_headers_to_add": list(ANSWERED_BY),
                 "routes": [_attempt_route(n) for n in range(1, headers.MAX_ATTEMPTS + 1)],
             }
         ],
@@ -135,15 +125,8 @@ def _attempt_route(number: int) -> dict[str, Any]:
     if number == 1:
         # The route stage has written attempt 1 in full.
         route["typed_per_filter_config"] = {
-            EXT_PROC: names.typed(
+            names.EXT_PROC: names.typed(
                 "extensions.filters.http.ext_proc.v3.ExtProcPerRoute", disabled=True
             )
         }
     return route
-
-
-def _set(name: str, value: str) -> dict[str, Any]:
-    return {
-        "header": {"key": name, "value": value},
-        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-    }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+EXT_PROC: Final = "envoy.filters.http.ext_proc"
+LUA: Final = "envoy.filters.http.lua"
 PRISM_CLUSTER: Final = "prism"
 """Prism itself, on its unix socket."""
 ATTEMPTS: Final = "attempts"
@@ -22,6 +24,14 @@ GATEWAY_LOG: Final = "gateway"
 STAGE: Final = "x-prism-stage"
 """gRPC metadata that tells Prism which stage a stream is for."""
 ROUTE_STAGE: Final = "route"
+"""The route stage in two messages: headers, then the body."""
+ROUTE_AT_ONCE: Final = "route-at-once"
+"""The route stage in one message, for small requests
+(``docs/decisions/0008-small-requests-in-one-message.md``)."""
+APPLY: Final = "prism.apply"
+"""The filter that applies what the route stage says to a request that came in one message."""
+HEADERS: Final = "headers"
+"""Where in ``METADATA`` it says so, as lines: a header's name, then its value, empty to remove."""
 ATTEMPT_STAGE: Final = "attempt"
 
 _TYPES: Final = "type.googleapis.com/envoy."
@@ -36,6 +46,28 @@ def from_ads() -> dict[str, Any]:
 def typed(name: str, **fields: Any) -> dict[str, Any]:
     """A typed config; ``name`` is the message's full name without ``envoy.``."""
     return {"@type": _TYPES + name, **fields}
+
+
+def http_options(**fields: Any) -> dict[str, Any]:
+    """A cluster's HTTP protocol options."""
+    name = "extensions.upstreams.http.v3.HttpProtocolOptions"
+    return {f"envoy.{name}": typed(name, **fields)}
+
+
+def upstream_codec() -> dict[str, Any]:
+    """The last of a cluster's own filters."""
+    return {
+        "name": "envoy.filters.http.upstream_codec",
+        "typed_config": typed("extensions.filters.http.upstream_codec.v3.UpstreamCodec"),
+    }
+
+
+def set_header(name: str, value: str) -> dict[str, Any]:
+    """A header that replaces any of its name; none where ``value`` comes out empty."""
+    return {
+        "header": {"key": name, "value": value},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }
 
 
 def prism_grpc(stage: str | None = None, timeout: str = "1s") -> dict[str, Any]:

@@ -36,6 +36,12 @@ def model(plan: Plan, caller: Caller, name: str, decision_id: str) -> Reply:
     return json_reply(200, msgspec.json.encode(_model_object(name, found.provider)), decision_id)
 
 
+def bad_headers(decision_id: str) -> Reply:
+    """For a request with a header that can't be read."""
+    message = "A header of this request is not UTF-8."
+    return error(400, "invalid_header", message, decision_id=decision_id)
+
+
 def dry_run(
     decision: Decision, classification: Classification | None, version: str, decision_id: str
 ) -> Reply:

@@ -15,6 +15,13 @@ MIN_QUALITY: Final = "x-prism-min-quality"
 MAX_LATENCY_MS: Final = "x-prism-max-latency-ms"
 REQUEST: Final = (MODE, MODEL_PREFER, MAX_COST, MIN_QUALITY, MAX_LATENCY_MS)
 
+READ: Final = (
+    *("authorization", "api-key", "x-api-key", "content-type", "content-encoding"),
+    *REQUEST,
+)
+"""All that the route stage reads of a request besides its method, its path, and the header
+that a table may name as its project's."""
+
 # What clients get.
 MODEL: Final = "x-prism-model"
 PROVIDER: Final = "x-prism-provider"
@@ -38,6 +45,16 @@ MAX_ATTEMPTS: Final = 5
 def cluster_header(attempt: int) -> str:
     """The header that names the cluster of an attempt, counted from 1."""
     return f"{CLUSTER_PREFIX}{attempt}"
+
+
+def further() -> tuple[str, ...]:
+    """Headers that only an attempt through the internal listener has. The route stage leaves
+    them in the request's metadata under these names; Envoy sets them on the way there."""
+    return (
+        *(cluster_header(number) for number in range(1, MAX_ATTEMPTS + 1)),
+        MODEL_SPAN,
+        API_PATH,
+    )
 
 
 INTERNAL: Final = (

@@ -36,19 +36,24 @@ def rewrite(
         (names.DECISION_ID, decision_id),
         (names.ENVOY_MAX_RETRIES, str(len(targets) - 1)),
         (names.ENVOY_PER_TRY_TIMEOUT_MS, str(round(retry.attempt_timeout_s * 1000))),
+        (names.cluster_header(1), first.cluster),
     ]
+    labels = {
+        "decision_id": decision_id,
+        "task": decision.task.value,
+        "mode": decision.mode.value,
+    }
     for number, target in enumerate(targets, 1):
-        set_headers.append((names.cluster_header(number), target.cluster))
+        labels[names.cluster_header(number)] = target.cluster
     body = None
     if document is not None:
         edited = edit(document, first.model_json, "prism")
         body = edited.body
         set_headers.append(("content-length", str(len(body))))
         if len(targets) > 1 and edited.model_end:
-            span = f"{edited.model_start}-{edited.model_end}"
-            set_headers.append((names.MODEL_SPAN, span))
+            labels[names.MODEL_SPAN] = f"{edited.model_start}-{edited.model_end}"
     if len(targets) > 1:
-        set_headers.append((names.API_PATH, path))
+        labels[names.API_PATH] = path
     remove: tuple[str, ...] = _CLIENT_KEYS
     if project_header is not None:
         remove = (*remove, project_header)
@@ -57,11 +62,6 @@ def rewrite(
         remove = (*remove, "authorization")
     else:
         set_headers.append(("authorization", authorization))
-    labels = {
-        "decision_id": decision_id,
-        "task": decision.task.value,
-        "mode": decision.mode.value,
-    }
     return Rewrite(tuple(set_headers), remove, body, labels, reroute=True)
 
 

@@ -42,27 +42,28 @@ class Routed:
 
 
 class RouteStage:
-    """One request at the route stage. ``routed`` is there once a decision was made for it."""
+    """One request at the route stage. ``routed`` is there once a decision was made for it,
+    under ``live`` and with ``health`` as they were when it came."""
 
     __slots__ = (
         "_asks",
         "_caller",
         "_document",
         "_endpoint",
-        "_health",
         "_held",
-        "_id",
-        "_live",
         "_method",
         "_request",
         "_signals",
+        "decision_id",
+        "health",
+        "live",
         "routed",
     )
 
     def __init__(self, live: Live, health: Health, decision_id: str) -> None:
-        self._live = live
-        self._health = health
-        self._id = decision_id
+        self.live = live
+        self.health = health
+        self.decision_id = decision_id
         self._held: Reply | None = None
         self._document: Document | None = None
         self._caller: Caller
@@ -97,17 +98,17 @@ class RouteStage:
     def on_classified(self, classification: Classification | None, degraded: str | None) -> Step:
         """Decide with the classifier's answer, or with why there is none."""
         decision = decide(
-            self._live.plan,
+            self.live.plan,
             self._caller,
             self._signals,
             classification,
-            self._health,
+            self.health,
             degraded=degraded,
             race_allowed=False,
         )
         self.routed = Routed(self._signals, classification, decision)
         if self._endpoint.kind is Kind.DRY_RUN:
-            return answers.dry_run(decision, classification, self._live.version, self._id)
+            return answers.dry_run(decision, classification, self.live.version, self.decision_id)
         if decision.refusal is not None:
             refusal = decision.refusal
             return self._error(refusal.status, refusal.code, refusal.message)
@@ -120,8 +121,8 @@ class RouteStage:
             path=self._endpoint.path,
             document=self._document,
             decision=decision,
-            decision_id=self._id,
-            project_header=self._live.plan.default_table.project_header,
+            decision_id=self.decision_id,
+            project_header=self.live.plan.default_table.project_header,
         )
 
     def _look_at_headers(self) -> Step:
@@ -132,14 +133,14 @@ class RouteStage:
         if not endpoint.allowed:
             message = f"{self._method[:20]} is not allowed here. Served are {_SERVED}."
             return self._error(405, "method_not_allowed", message)
-        caller = caller_of(self._live.plan, headers)
+        caller = caller_of(self.live.plan, headers)
         if not isinstance(caller, Caller):
             return self._error(caller.status, caller.code, caller.message)
         self._caller = caller
         if endpoint.kind is Kind.MODELS:
-            return answers.models(self._live.plan, caller, self._id)
+            return answers.models(self.live.plan, caller, self.decision_id)
         if endpoint.kind is Kind.MODEL:
-            return answers.model(self._live.plan, caller, endpoint.name, self._id)
+            return answers.model(self.live.plan, caller, endpoint.name, self.decision_id)
         encoding = _encoding(headers)
         if encoding and endpoint.kind is not Kind.OTHER:
             message = (
@@ -157,7 +158,7 @@ class RouteStage:
         asks = asks_of(self._request.headers, kwargs_of(document))
         chat = read_chat(document)
         self._signals = _signals(name, asks, chat)
-        if needs_classification(self._live.plan, self._caller, self._signals):
+        if needs_classification(self.live.plan, self._caller, self._signals):
             return Classify(chat.text, self._caller.table.classifier.deadline_ms)
         return self.on_classified(None, None)
 
@@ -185,7 +186,7 @@ class RouteStage:
 
     def _targets(self, decision: Decision) -> list[Target] | Reply:
         """The decision's models that can be called; those whose key is missing can't."""
-        found = [self._live.targets[decision.table, name] for name in decision.models]
+        found = [self.live.targets[decision.table, name] for name in decision.models]
         usable = [target for target in found if target.missing_key is None]
         if usable:
             return usable
@@ -194,7 +195,7 @@ class RouteStage:
         return self._error(503, "missing_credential", message)
 
     def _error(self, status: int, code: str, message: str, param: str | None = None) -> Reply:
-        return error(status, code, message, decision_id=self._id, param=param)
+        return error(status, code, message, decision_id=self.decision_id, param=param)
 
 
 def _signals(name: str, asks: Asks, chat: Chat) -> Signals:

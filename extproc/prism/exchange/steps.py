@@ -36,7 +36,8 @@ class Rewrite:
     """Change the request and send it on.
 
     ``body`` of ``None`` leaves the body. ``labels`` are what Envoy keeps with the request
-    for response headers and access log. ``reroute`` has Envoy choose the route anew.
+    for response headers, the access log and further attempts. ``reroute`` has Envoy choose
+    the route anew.
     """
 
     set_headers: tuple[tuple[str, str], ...]

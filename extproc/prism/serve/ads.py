@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import grpc
@@ -40,6 +40,8 @@ class Ads:
         self._streams: set[_Stream] = set()
         self.acknowledged = asyncio.Event()
         """Set while some connected Envoy has acknowledged routes: it can serve."""
+        self.on_gone: Callable[[], None] | None = None
+        """Called when an Envoy has gone away."""
 
     @property
     def connected(self) -> int:
@@ -90,6 +92,8 @@ class Ads:
             stream.gone()
             if not any(other.has_acknowledged(xds.ROUTES) for other in self._streams):
                 self.acknowledged.clear()
+            if self.on_gone is not None:
+                self.on_gone()
 
 
 class _Stream:

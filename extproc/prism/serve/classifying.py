@@ -1,4 +1,8 @@
-"""The classifier beside the event loop: one thread, batches, and a deadline for each prompt."""
+"""The classifier and the event loop: a quick model runs on it, any other beside it.
+
+Handing a prompt to a thread and its answer back costs more than a quick model itself. A model
+that is not quick gets one thread, batches, and a deadline for each prompt.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +29,39 @@ Answer = tuple[Classification | None, str | None]
 class BatchClassifier(Protocol):
     """What is needed of a classifier; ``prism.classify.Classifier`` is one."""
 
+    @property
+    def quick(self) -> bool:
+        """Whether any text, however long, takes so little that the event loop can wait."""
+
+    def classify(self, text: str) -> Classification:
+        """Classify one text."""
+
     def classify_batch(self, texts: Sequence[str]) -> list[Classification]:
         """Classify texts, in order."""
 
 
 class Classifying:
-    """Ask with ``classify``; end with ``close``. Must be made where the event loop runs."""
+    """Ask with ``at_once``, and with ``classify`` where that has no answer; end with ``close``.
+
+    Must be made where the event loop runs.
+    """
 
     def __init__(self, classifier: BatchClassifier) -> None:
         self._classifier = classifier
+        self._quick = classifier.quick
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[tuple[str, asyncio.Future[Answer]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="classifier", daemon=True)
         self._thread.start()
+
+    def at_once(self, text: str) -> Answer | None:
+        """The answer of a quick model, ``None`` where the model is none."""
+        if not self._quick:
+            return None
+        try:
+            return self._classifier.classify(text), None
+        except Exception as error:
+            return _failed(error)
 
     async def classify(self, text: str, deadline_ms: float) -> Answer:
         """The answer, or after ``deadline_ms`` the reason why there is none."""
@@ -79,15 +103,20 @@ class Classifying:
             if len(found) != len(batch):
                 raise ValueError("as many answers as texts are needed")
             answers = [(classification, None) for classification in found]
-        except Exception as error:  # a decision must be made whatever the model does
-            # The message could hold the prompt: the type is enough.
-            log.error("the classifier failed: %s", type(error).__name__)
-            answers = [(None, "the classifier failed")] * len(batch)
+        except Exception as error:
+            answers = [_failed(error)] * len(batch)
         futures = [future for _, future in batch]
         try:
             self._loop.call_soon_threadsafe(_deliver, futures, answers)
         except RuntimeError:
             log.debug("answers came after the event loop had closed")
+
+
+def _failed(error: Exception) -> Answer:
+    """A decision must be made whatever the model does."""
+    # The message could hold the prompt: the type is enough.
+    log.error("the classifier failed: %s", type(error).__name__)
+    return None, "the classifier failed"
 
 
 def _deliver(futures: Sequence[asyncio.Future[Answer]], answers: Sequence[Answer]) -> None:

@@ -9,20 +9,25 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from prism.envoy.dynamic import Fallback, cluster, fallback_cluster, fallback_secret, routes
+from prism.envoy.clusters import cluster, fallback_cluster, fallback_secret
+from prism.envoy.routes import Fallback, routes
 from prism.exchange.targets import Live, Target, compile_live
 from prism.routing.catalog import Catalog, FailureMode
 from prism.routing.plan import compile_plan
 from prism.serve.ads import Ads, Refused, by_name
+from prism.serve.direct import Direct
+from prism.serve.envoy_admin import EnvoyAdmin
 from prism.serve.processor import Processor
 from prism.wire import xds
 from prism.wire.xds import Encoded
 
 log = logging.getLogger(__name__)
 
+_LOOK_S = (0.25, 5.0)
+"""Seconds between two looks for clusters that have no host yet: at first, and at most."""
 _MARGIN_S = 10.0
 """Seconds that a retired cluster stays beyond the last moment an attempt could start."""
 
@@ -36,26 +41,24 @@ class _Retired:
 
 
 class Configuration:
-    """Puts catalogs live, one after the other. ``settled`` waits until Envoy has warmed up
-    the clusters that it acknowledged."""
+    """Puts catalogs live, one after the other. ``envoy`` is asked what it has warmed up."""
 
-    def __init__(
-        self,
-        ads: Ads,
-        processor: Processor,
-        ca_file: str,
-        settled: Callable[[], Awaitable[None]],
-    ) -> None:
+    def __init__(self, ads: Ads, processor: Processor, ca_file: str, envoy: EnvoyAdmin) -> None:
         self._ads = ads
         self._processor = processor
         self._ca_file = ca_file
-        self._settled = settled
+        self._envoy = envoy
+        self._direct = Direct(envoy.hosted)
         self._retired: dict[str, _Retired] = {}
         self._encoded: dict[str, Encoded] = {}
         self._linger_s = 0.0
         self._fallback: dict[str, Encoded] = {}
         self._turn = asyncio.Lock()
+        self._way_out = Fallback(None, "no configuration yet")
+        self._at_once = False
         self._cleaning: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
+        ads.on_gone = self._gone
 
     async def apply(self, catalog: Catalog, keys: Mapping[str, str]) -> Live:
         """Put a catalog live; raises ``Refused`` where Envoy would not take it."""
@@ -68,15 +71,48 @@ class Configuration:
             wanted = {name: self._cluster(target) for name, target in clusters.items()}
             extra, secrets = self._fallback_parts(fallback)
             await self._ads.publish({xds.SECRET: secrets, xds.CLUSTER: {**wanted, **extra}})
-            await self._settled()
+            await self._envoy.settled()
             # Requests under way hold their own plan; their later attempts look here.
             self._processor.live = dataclasses.replace(live, clusters=clusters)
             self._retired, self._encoded, self._fallback = retired, wanted, extra
             self._linger_s = _longest(catalog)
-            route = xds.encode(xds.ROUTES, routes(fallback))
-            await self._ads.publish({xds.ROUTES: {route.name: route}})
+            self._way_out, self._at_once = fallback, _reads_fixed_headers(catalog)
+            await self._direct.look()
+            await self._publish_routes()
             self._clean_later()
+            self._look_later()
             return live
+
+    async def _publish_routes(self) -> None:
+        live = self._processor.live
+        direct = [] if live is None else self._direct.among(live.clusters)
+        route = xds.encode_routes(routes(self._way_out, direct, at_once=self._at_once))
+        await self._ads.publish({xds.ROUTES: {route.name: route}})
+
+    def _gone(self) -> None:
+        """Envoy is gone: what it knew of hosts, its successor does not know yet."""
+        self._direct.forget()
+        self._look_later()
+
+    def _look_later(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+        self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        """Let first attempts go straight to clusters as they turn out to have hosts."""
+        pause, longest = _LOOK_S
+        while (live := self._processor.live) is not None:
+            async with self._turn:
+                try:
+                    await self._publish_routes()
+                except Refused as error:
+                    log.warning("first attempts take the longer way: %s", error)
+            if len(self._direct.among(live.clusters)) == len(live.clusters):
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, longest)
+            await self._direct.look()
 
     def _retire(self, live: Live) -> dict[str, _Retired]:
         """Targets of the plan so far that the new one lacks, with those retired before."""
@@ -130,15 +166,19 @@ class Configuration:
                 kept = {n: t for n, t in live.clusters.items() if n in names}
                 self._processor.live = dataclasses.replace(live, clusters=kept)
                 try:
+                    # Routes first: they must not name what is gone.
+                    await self._publish_routes()
                     await self._ads.publish({xds.CLUSTER: {**self._encoded, **self._fallback}})
                 except Refused as error:
                     log.warning("retired clusters stay: %s", error)
 
     async def close(self) -> None:
-        """Stop cleaning."""
-        if self._cleaning is not None:
-            self._cleaning.cancel()
-            await asyncio.gather(self._cleaning, return_exceptions=True)
+        """Stop cleaning and looking."""
+        self._ads.on_gone = None
+        tasks = [task for task in (self._cleaning, self._looking) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _compiled(catalog: Catalog, keys: Mapping[str, str], before: Live | None) -> Live:
@@ -157,6 +197,11 @@ def fallback_of(catalog: Catalog, live: Live) -> Fallback:
     if target.missing_key is not None:
         return Fallback(None, f"the key {target.missing_key} is missing")
     return Fallback(target, f"failure mode Open: {name}")
+
+
+def _reads_fixed_headers(catalog: Catalog) -> bool:
+    """Whether no header but those that every gateway reads tells the project."""
+    return catalog.tables[catalog.default_table].project_header is None
 
 
 def _longest(catalog: Catalog) -> float:

@@ -7,10 +7,23 @@ import logging
 from pathlib import Path
 
 import aiohttp
+import msgspec
 
 log = logging.getLogger(__name__)
 
 WARMING_TIMEOUT_S = 10.0
+
+
+class _Cluster(msgspec.Struct):
+    name: str
+    host_statuses: list[msgspec.Raw] = []
+
+
+class _Clusters(msgspec.Struct):
+    cluster_statuses: list[_Cluster] = []
+
+
+_CLUSTERS = msgspec.json.Decoder(_Clusters)
 
 
 class EnvoyAdmin:
@@ -28,6 +41,17 @@ class EnvoyAdmin:
             session.request(method, f"http://envoy{path}") as response,
         ):
             return await response.text()
+
+    async def hosted(self) -> frozenset[str]:
+        """The names of the clusters that have a host; none where Envoy does not answer."""
+        if not self._socket.exists():
+            return frozenset()
+        try:
+            found = _CLUSTERS.decode(await self.get("/clusters?format=json"))
+        except (aiohttp.ClientError, OSError, TimeoutError, msgspec.MsgspecError) as error:
+            log.debug("Envoy's admin interface does not tell its clusters: %s", error)
+            return frozenset()
+        return frozenset(c.name for c in found.cluster_statuses if c.host_statuses)
 
     async def settled(self) -> None:
         """Wait until no cluster is warming up (its name being resolved), within reason.

@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 
-from prism.envoy.dynamic import RETRIABLE_STATUS
+from prism.envoy.routes import RETRIABLE_STATUS
 from prism.routing.record import Outcome
 from prism.serve.health import HealthTracker
 from prism.serve.processor import Processor

@@ -6,15 +6,15 @@ import logging
 import os
 import time
 import traceback
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 
-from prism.envoy.names import ATTEMPT_STAGE, STAGE
+from prism.envoy.names import ATTEMPT_STAGE, ROUTE_AT_ONCE, STAGE
+from prism.exchange import answers
 from prism.exchange.attempt import AttemptStage
 from prism.exchange.route import RouteStage
-from prism.exchange.steps import Classify, Proceed, Rewrite, Step
+from prism.exchange.steps import Classify, Proceed, Reply, Rewrite, Step
 from prism.exchange.targets import Live
 from prism.routing.record import Record
 from prism.serve.classifying import Answer
@@ -25,23 +25,60 @@ from prism.wire import ext_proc
 log = logging.getLogger(__name__)
 
 _EOF = grpc.aio.EOF
-Ask = Callable[[str, float], Awaitable[Answer]]
+_METHOD = f"/{ext_proc.SERVICE}/{ext_proc.METHOD}"
+_NOT_YET = (grpc.StatusCode.UNAVAILABLE, "no configuration yet")
+
+
+class Asks(Protocol):
+    """What is needed of ``Classifying``."""
+
+    def at_once(self, text: str) -> Answer | None:
+        """The answer, where it can be had without waiting."""
+
+    async def classify(self, text: str, deadline_ms: float) -> Answer:
+        """The answer, within the deadline."""
 
 
 class Processor:
     """The ext_proc service. ``live`` is replaced whole when the configuration changes."""
 
-    def __init__(self, ask: Ask, health: HealthTracker, recent: Recent) -> None:
+    def __init__(self, asks: Asks, health: HealthTracker, recent: Recent) -> None:
         self.live: Live | None = None
-        self._ask = ask
+        self._asks = asks
         self._health = health
         self._recent = recent
 
-    async def process(self, _: object, context: Any) -> None:
-        """One stream: one request at one stage."""
+    async def at_once(self, message: Any, context: Any) -> bytes:
+        """One request at the route stage, its headers beside its body in one message."""
         live = self.live
         if live is None:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "no configuration yet")
+            await context.abort(*_NOT_YET)
+            raise AssertionError("abort raises")
+        decision_id = new_decision_id()
+        if message is None:
+            return ext_proc.reply_message(answers.bad_headers(decision_id))
+        try:
+            stage = RouteStage(live, self._health.now(), decision_id)
+            step: Step = stage.on_headers(ext_proc.headers_at_once(message))
+            if type(step) is Proceed:
+                step = stage.on_body(message.request_body.body)
+            if type(step) is Classify:
+                step = await self._classified(stage, step)
+            if type(step) is Rewrite:
+                answer = ext_proc.rewrite_at_once(step)
+            else:
+                answer = ext_proc.reply_message(_reply(step))
+            self._keep(stage)
+        except Exception as error:
+            await _fail(error, context)
+            raise
+        return answer
+
+    async def process(self, _: object, context: Any) -> None:
+        """One stream: one request at one stage, its headers and its body one after the other."""
+        live = self.live
+        if live is None:
+            await context.abort(*_NOT_YET)
             return
         try:
             if (STAGE, ATTEMPT_STAGE) in context.invocation_metadata():
@@ -51,18 +88,13 @@ class Processor:
         except (grpc.aio.AbortError, grpc.aio.UsageError, grpc.RpcError):
             raise
         except Exception as error:
-            # The message of an error could hold a prompt: say only what and where.
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            log.error("%s at %s:%s", type(error).__name__, where.filename, where.lineno)
-            await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+            await _fail(error, context)
 
     async def _route(self, live: Live, context: Any) -> None:
         message = await context.read()
         if message is _EOF:
             return
-        decision_id = new_decision_id()
-        health = self._health.now()
-        stage = RouteStage(live, health, decision_id)
+        stage = RouteStage(live, self._health.now(), new_decision_id())
         step: Step = stage.on_headers(ext_proc.headers_event(message))
         on_body = False
         if type(step) is Proceed:
@@ -73,18 +105,27 @@ class Processor:
             on_body = True
             step = stage.on_body(message.request_body.body)
         if type(step) is Classify:
-            classification, degraded = await self._ask(step.text, step.deadline_ms)
-            step = stage.on_classified(classification, degraded)
+            step = await self._classified(stage, step)
         await context.write(_encode(step, on_body=on_body))
+        self._keep(stage)
+
+    async def _classified(self, stage: RouteStage, step: Classify) -> Step:
+        answer = self._asks.at_once(step.text)
+        if answer is None:
+            answer = await self._asks.classify(step.text, step.deadline_ms)
+        return stage.on_classified(*answer)
+
+    def _keep(self, stage: RouteStage) -> None:
+        """Remember the decision, where one was made."""
         if (routed := stage.routed) is not None:
             self._recent.add(
                 Record(
-                    decision_id=decision_id,
+                    decision_id=stage.decision_id,
                     time=time.time(),
-                    plan_version=live.version,
+                    plan_version=stage.live.version,
                     signals=routed.signals,
                     classification=routed.classification,
-                    health=health,
+                    health=stage.health,
                     race_allowed=False,
                     decision=routed.decision,
                 )
@@ -106,14 +147,48 @@ class Processor:
         await context.write(_encode(stage.on_body(message.request_body.body), on_body=True))
 
 
+class ExtProc(grpc.GenericRpcHandler):
+    """Chooses how a stream is handled by what Envoy's filter says of itself.
+
+    A request that comes in one message gets one answer, which gRPC can send together with
+    the end of the stream: half the turns of a stream that is read and written step by step.
+    """
+
+    def __init__(self, processor: Processor) -> None:
+        self._at_once: Any = grpc.unary_unary_rpc_method_handler(
+            processor.at_once, request_deserializer=ext_proc.decode_at_once
+        )
+        self._stages: Any = grpc.stream_stream_rpc_method_handler(
+            processor.process, request_deserializer=ext_proc.decode
+        )
+
+    def service(self, handler_call_details: Any) -> Any:
+        """The handler of a call, ``None`` where it is for another service."""
+        if handler_call_details.method != _METHOD:
+            return None
+        at_once = (STAGE, ROUTE_AT_ONCE) in handler_call_details.invocation_metadata
+        return self._at_once if at_once else self._stages
+
+
 def new_decision_id() -> str:
     """Sorts by time: 12 hex digits of milliseconds since the epoch, then 64 random bits."""
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(8).hex()}"
 
 
+async def _fail(error: Exception, context: Any) -> None:
+    # The message of an error could hold a prompt: say only what and where.
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    log.error("%s at %s:%s", type(error).__name__, where.filename, where.lineno)
+    await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+
+
 def _encode(step: Step, *, on_body: bool) -> bytes:
     if type(step) is Rewrite:
         return ext_proc.rewrite_message(step, on_body=on_body)
-    if type(step) is Proceed or type(step) is Classify:
+    return ext_proc.reply_message(_reply(step))
+
+
+def _reply(step: Step) -> Reply:
+    if type(step) is not Reply:
         raise AssertionError("a stage must end with a rewrite or a reply")
-    return ext_proc.reply_message(step)  # type: ignore[arg-type]
+    return step

@@ -25,13 +25,13 @@ from prism.serve.health import HealthTracker
 from prism.serve.operator_source import OperatorSource
 from prism.serve.operator_stream import Operator
 from prism.serve.outcomes import Outcomes
-from prism.serve.processor import Processor
+from prism.serve.processor import ExtProc, Processor
 from prism.serve.recent import Recent
 from prism.serve.rollout import Rollout
 from prism.serve.snapshot_file import SnapshotFile
 from prism.serve.source import Origin, Source
 from prism.serve.watch import changes
-from prism.wire import access_log, ext_proc, xds
+from prism.wire import access_log, xds
 
 LARGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes of one gRPC message: the largest body that Envoy may be told to accept, and more."""
@@ -70,13 +70,13 @@ class Server:
             asks = Classifying(self._classifier)
             stack.callback(asks.close)
             recent, health, ads = Recent(), HealthTracker(time.monotonic), Ads()
-            processor = Processor(asks.classify, health, recent)
+            processor = Processor(asks, health, recent)
             server = _grpc_server(processor, ads, Outcomes(processor, recent, health))
             settings.socket.parent.mkdir(parents=True, exist_ok=True)
             settings.socket.unlink(missing_ok=True)
             server.add_insecure_port(f"unix:{settings.socket}")
             envoy = EnvoyAdmin(settings.envoy_admin)
-            configuration = Configuration(ads, processor, _ca_file(), envoy.settled)
+            configuration = Configuration(ads, processor, _ca_file(), envoy)
             stack.push_async_callback(configuration.close)
             last_good = SnapshotFile(settings.last_good, Origin.LAST_GOOD)
             rollout = Rollout(configuration, Credentials(settings.credentials), last_good)
@@ -141,11 +141,6 @@ def _grpc_server(processor: Processor, ads: Ads, outcomes: Outcomes) -> Any:
     )
     # Answers are encoded where they are made, so no serialiser stands in between.
     methods: dict[str, dict[str, Any]] = {
-        ext_proc.SERVICE: {
-            ext_proc.METHOD: grpc.stream_stream_rpc_method_handler(
-                processor.process, request_deserializer=ext_proc.decode
-            )
-        },
         xds.SERVICE: {
             xds.METHOD: grpc.stream_stream_rpc_method_handler(
                 ads.stream, request_deserializer=xds.decode
@@ -158,7 +153,13 @@ def _grpc_server(processor: Processor, ads: Ads, outcomes: Outcomes) -> Any:
         },
     }
     server.add_generic_rpc_handlers(
-        [grpc.method_handlers_generic_handler(name, handlers) for name, handlers in methods.items()]
+        [
+            ExtProc(processor),
+            *(
+                grpc.method_handlers_generic_handler(name, handlers)
+                for name, handlers in methods.items()
+            ),
+        ]
     )
     return server
 

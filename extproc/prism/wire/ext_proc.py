@@ -19,8 +19,10 @@ from envoy.service.ext_proc.v3.external_processor_pb2 import (
     ProcessingResponse,
 )
 from envoy.type.v3.http_status_pb2 import HttpStatus
+from google.protobuf.message import DecodeError
 
-from prism.envoy.names import METADATA
+from prism.envoy.filters import AT_ONCE_ATTRIBUTES
+from prism.envoy.names import EXT_PROC, HEADERS, METADATA
 from prism.exchange import headers
 from prism.exchange.steps import Reply, RequestHeaders, Rewrite
 
@@ -50,6 +52,43 @@ def headers_event(message: ProcessingRequest) -> RequestHeaders:
         name = header.key
         found[name] = f"{found[name]},{value}" if name in found else value
     return RequestHeaders(found, http.end_of_stream)
+
+
+def decode_at_once(data: bytes) -> ProcessingRequest | None:
+    """A request in one message; ``None`` where a header is no UTF-8, as attributes must be."""
+    try:
+        return decode(data)
+    except DecodeError:
+        return None
+
+
+def headers_at_once(message: ProcessingRequest) -> RequestHeaders:
+    """What the route stage reads of the headers, from the attributes beside a body."""
+    fields = message.attributes[EXT_PROC].fields
+    return RequestHeaders(
+        {AT_ONCE_ATTRIBUTES[name]: value.string_value for name, value in fields.items()},
+        complete=False,
+    )
+
+
+def rewrite_at_once(step: Rewrite) -> bytes:
+    """A rewrite, as the answer to a request in one message; see ``envoy/apply.lua``."""
+    parts = [part for header in step.set_headers for part in header]
+    for name in step.remove_headers:
+        parts += (name, "")
+    lines = "\n".join(parts)
+    if lines.count("\n") != len(parts) - 1:
+        raise ValueError("a header's value has a line break")
+    response = ProcessingResponse()
+    common = response.request_body.response
+    if step.body is not None:
+        common.body_mutation.body = step.body
+    fields = response.dynamic_metadata.fields[METADATA].struct_value.fields
+    fields[HEADERS].string_value = lines + "\n"
+    for name, value in step.labels.items():
+        fields[name].string_value = value
+    encoded: bytes = response.SerializeToString()
+    return encoded
 
 
 def rewrite_message(step: Rewrite, *, on_body: bool) -> bytes:
@@ -114,7 +153,10 @@ __all__ = [
     "PROCEED_HEADERS",
     "SERVICE",
     "decode",
+    "decode_at_once",
+    "headers_at_once",
     "headers_event",
     "reply_message",
+    "rewrite_at_once",
     "rewrite_message",
 ]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 # Imported so that their types are known where they stand inside an Any.
 from envoy.config.cluster.v3 import cluster_pb2
-from envoy.config.route.v3 import route_pb2
 from envoy.extensions.filters.http.credential_injector.v3 import (  # noqa: F401
     credential_injector_pb2,
 )
@@ -36,9 +36,10 @@ ROUTES = _TYPES + "envoy.config.route.v3.RouteConfiguration"
 SECRET = _TYPES + "envoy.extensions.transport_sockets.tls.v3.Secret"
 _CLASSES: dict[str, Any] = {
     CLUSTER: cluster_pb2.Cluster,
-    ROUTES: route_pb2.RouteConfiguration,
     SECRET: secret_pb2.Secret,
 }
+
+_IN_ROUTES = ("filters.http.ext_proc", "filters.http.lua", "router.cluster_specifiers.matcher")
 
 decode = DeltaDiscoveryRequest.FromString
 """bytes → DeltaDiscoveryRequest."""
@@ -59,6 +60,23 @@ def encode(type_url: str, resource: dict[str, Any]) -> Encoded:
     message = ParseDict(resource, _CLASSES[type_url]())
     body = message.SerializeToString(deterministic=True)
     return Encoded(type_url, message.name, hashlib.sha256(body).hexdigest()[:12], body)
+
+
+def encode_routes(resource: dict[str, Any]) -> Encoded:
+    """Encode a route configuration given as Envoy's JSON.
+
+    By the classes of envoy-data-plane, which have all of Envoy's fields: those of xds-protos
+    lack the choice of another cluster for a retry. They are slow, and routes change seldom.
+    """
+    # Late, since they take most of a second to load.
+    from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
+
+    for package in _IN_ROUTES:
+        import_module(f"envoy_data_plane.envoy.extensions.{package}.v3")
+
+    message = RouteConfiguration.from_dict(resource)
+    body = bytes(message)
+    return Encoded(ROUTES, message.name, hashlib.sha256(body).hexdigest()[:12], body)
 
 
 def update(type_url: str, nonce: str, changed: Iterable[Encoded], removed: Iterable[str]) -> bytes:
