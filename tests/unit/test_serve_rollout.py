@@ -22,6 +22,7 @@ from prism.serve import rollout as rollouts
 from prism.serve.ads import Ads
 from prism.serve.configuration import Configuration
 from prism.serve.credentials import Credentials
+from prism.serve.envoy_admin import EnvoyAdmin
 from prism.serve.folder import load
 from prism.serve.health import HealthTracker
 from prism.serve.processor import Processor
@@ -87,22 +88,25 @@ class Source:
             return list(self.answers)
 
 
+class Unasked:
+    """A classifier that nobody asks here."""
+
+    def at_once(self, text: str) -> Any:
+        raise AssertionError
+
+    async def classify(self, text: str, deadline_ms: float) -> Any:
+        raise AssertionError
+
+
 class Parts:
     """A control plane with one Envoy, whose rollout is under test."""
 
     def __init__(self, folder: Path, keys: Path) -> None:
         self.envoy = Envoy()
         self.ads = Ads()
-
-        async def ask(text: str, deadline_ms: float) -> Any:
-            raise AssertionError("nothing is classified here")
-
-        self.processor = Processor(ask, HealthTracker(lambda: 0.0), Recent())
-
-        async def settled() -> None:
-            return
-
-        self.configuration = Configuration(self.ads, self.processor, "", settled)
+        self.processor = Processor(Unasked(), HealthTracker(lambda: 0.0), Recent())
+        envoy = EnvoyAdmin(folder / "no-envoy.sock")
+        self.configuration = Configuration(self.ads, self.processor, "", envoy)
         self.last_good = SnapshotFile(folder / "last-good", Origin.LAST_GOOD)
         credentials = Credentials(keys, {})
         self.rollout = Rollout(self.configuration, credentials, self.last_good)

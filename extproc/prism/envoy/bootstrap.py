@@ -53,7 +53,7 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
                 "transport_api_version": "V3",
                 "set_node_on_first_message_only": True,
                 # No deadline: the stream lives as long as Prism.
-                "grpc_services": [names.prism_grpc(timeout="0s")],
+                "grpc_services": [_control_plane()],
             },
             "cds_config": names.from_ads(),
         },
@@ -67,6 +67,15 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
 def bootstrap_json(settings: Settings) -> str:
     """The same as the text of a file."""
     return json.dumps(bootstrap(settings), indent=2)
+
+
+def _control_plane() -> dict[str, Any]:
+    service = names.prism_grpc(timeout="0s")
+    # An Envoy that starts before Prism, or outlives it, looks for it each second at least. By
+    # default the pauses grow to 30 seconds.
+    pauses = {"base_interval": "0.1s", "max_interval": "1s"}
+    service["envoy_grpc"]["retry_policy"] = {"retry_back_off": pauses}
+    return service
 
 
 def _prism_cluster(settings: Settings) -> dict[str, Any]:

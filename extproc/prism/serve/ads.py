@@ -36,7 +36,7 @@ class Ads:
 
     def __init__(self) -> None:
         self._wanted: dict[str, dict[str, Encoded]] = {url: {} for url in _ORDER}
-        self._ready = False
+        self._published: set[str] = set()
         self._streams: set[_Stream] = set()
         self.acknowledged = asyncio.Event()
         """Set while some connected Envoy has acknowledged routes: it can serve."""
@@ -54,7 +54,7 @@ class Ads:
         Types that ``resources`` does not name stay as they are. An Envoy that goes away
         meanwhile is no obstacle: it gets everything when it comes back.
         """
-        self._ready = True
+        self._published |= resources.keys()
         before = dict(self._wanted)
         for url, items in resources.items():
             self._wanted[url] = dict(items)
@@ -62,7 +62,7 @@ class Ads:
             wait
             for stream in list(self._streams)
             for url in _ORDER
-            if (wait := await stream.bring(url, self._wanted[url])) is not None
+            if url in resources and (wait := await stream.bring(url)) is not None
         ]
         if not waits:
             return
@@ -71,20 +71,23 @@ class Ads:
         if late:
             refused.append(f"no answer from Envoy within {ACK_TIMEOUT_S:g} s")
         if refused:
-            self._wanted = before
+            self._wanted.update(before)
             for stream in list(self._streams):
                 for url in _ORDER:
-                    await stream.bring(url, self._wanted[url])
+                    if url in resources:
+                        await stream.bring(url)
             raise Refused("; ".join(dict.fromkeys(refused)))
 
     async def stream(self, _: object, context: Any) -> None:
         """One connected Envoy."""
-        stream = _Stream(context)
+        stream = _Stream(context, self._wanted)
         self._streams.add(stream)
         try:
             while (message := await context.read()) is not _EOF:
-                if stream.take(message) and self._ready:
-                    await stream.bring(message.type_url, self._wanted.get(message.type_url, {}))
+                url = message.type_url
+                # Nothing at all is no answer: an Envoy that waits for its routes goes on waiting.
+                if stream.take(message) and url in self._published:
+                    await stream.bring(url)
                 if stream.has_acknowledged(xds.ROUTES):
                     self.acknowledged.set()
         finally:
@@ -97,15 +100,19 @@ class Ads:
 
 
 class _Stream:
-    """What one Envoy has subscribed to, has been sent and has acknowledged."""
+    """What one Envoy has subscribed to, has been sent and has acknowledged. ``wanted`` is what
+    it should have, by type URL and name."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Any, wanted: Mapping[str, Mapping[str, Encoded]]) -> None:
         self._context = context
+        self._wanted = wanted
         self._subscribed: dict[str, set[str] | None] = {}
         self._sent: dict[str, dict[str, str]] = {}
         self._waits: dict[str, tuple[str, asyncio.Future[str | None]]] = {}
         self._acknowledged: set[str] = set()
         self._nonce = 0
+        self._turn = asyncio.Lock()
+        self._over = False
 
     def take(self, message: Any) -> bool:
         """Take a request; whether it asks for something (rather than answers)."""
@@ -142,29 +149,35 @@ class _Stream:
         if wait is not None and not wait.done():
             wait.set_result(detail)
 
-    async def bring(
-        self, url: str, wanted: Mapping[str, Encoded]
-    ) -> asyncio.Future[str | None] | None:
+    async def bring(self, url: str) -> asyncio.Future[str | None] | None:
         """Send what is new, changed or gone; the future is done with Envoy's answer.
 
         ``None`` where nothing had to be sent.
         """
-        if url not in self._subscribed:
-            return None
-        names = self._subscribed[url]
-        visible = {n: item for n, item in wanted.items() if names is None or n in names}
-        sent = self._sent[url]
-        changed = [item for n, item in visible.items() if sent.get(n) != item.version]
-        removed = [n for n in sent if n not in visible]
-        if not changed and not removed and url in self._acknowledged:
-            return None
-        self._nonce += 1
-        nonce = str(self._nonce)
-        wait: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-        self._waits[nonce] = (url, wait)
-        self._sent[url] = {n: item.version for n, item in visible.items()}
-        await self._context.write(xds.update(url, nonce, changed, removed))
-        return wait
+        # gRPC takes one message at a time, and Envoy may ask while a change is sent.
+        async with self._turn:
+            if self._over or url not in self._subscribed:
+                return None
+            names = self._subscribed[url]
+            visible = {
+                n: item for n, item in self._wanted[url].items() if names is None or n in names
+            }
+            sent = self._sent[url]
+            changed = [item for n, item in visible.items() if sent.get(n) != item.version]
+            removed = [n for n in sent if n not in visible]
+            if not changed and not removed and url in self._acknowledged:
+                return None
+            self._nonce += 1
+            nonce = str(self._nonce)
+            wait: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+            self._waits[nonce] = (url, wait)
+            self._sent[url] = {n: item.version for n, item in visible.items()}
+            try:
+                await self._context.write(xds.update(url, nonce, changed, removed))
+            except grpc.aio.BaseError as error:
+                log.info("an Envoy went away while it was told of a change: %s", error)
+                self.gone()
+            return wait
 
     def has_acknowledged(self, url: str) -> bool:
         """Whether Envoy has taken some configuration of this type."""
@@ -172,6 +185,7 @@ class _Stream:
 
     def gone(self) -> None:
         """The stream is over: nobody need wait for it."""
+        self._over = True
         for _, wait in self._waits.values():
             if not wait.done():
                 wait.set_result(None)
