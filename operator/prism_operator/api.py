@@ -66,6 +66,9 @@ async def connection_info() -> kopf.ConnectionInfo:
 async def connect() -> AsyncIterator[ApiClient]:
     """A client of the API server; raises ``NoCluster``."""
     async with ApiClient(await configuration()) as client:
+        # aiohttp would look for proxies and passwords in the environment, in a thread, for each
+        # request. A proxy of KUBECONFIG (proxy-url) is used all the same.
+        client.rest_client.pool_manager._trust_env = False
         yield client
 
 

@@ -89,9 +89,13 @@ class Recorder:
         while True:
             subject, message = await self._waiting.get()
             try:
-                await self._core.create_namespaced_event(
-                    subject.namespace, self._body(subject, message), _request_timeout=TIMEOUT_S
+                body = self._body(subject, message)
+                answer: Any = await self._core.create_namespaced_event(
+                    subject.namespace, body, _request_timeout=TIMEOUT_S, _preload_content=False
                 )
+                if answer.status >= 300:
+                    log.warning("an event about %s is refused: %s", subject.name, answer.reason)
+                answer.release()
             except UNREACHABLE as error:
                 log.warning("an event about %s is lost: %s", subject.name, error)
 

@@ -16,7 +16,7 @@ from kubernetes_asyncio.client import ApiException
 
 from prism_operator.api import UNREACHABLE, Resources
 from prism_operator.conditions import PROGRAMMED, Status, differs, find, status_of, urgent
-from prism_operator.events import Recorder, subject_of, transitions
+from prism_operator.events import Message, Recorder, Subject, subject_of, transitions
 from prism_operator.inventory import Inventory
 from prism_operator.metrics import Metrics
 from prism_operator.observed import Key, Observed
@@ -25,7 +25,7 @@ from prism_operator.settlement import Settlement
 
 log = logging.getLogger(__name__)
 
-_WRITERS = 8
+_WRITERS = 16
 _PATIENCE_S = 1.0
 """How long replicas may take to answer before it is written that they have not."""
 _CALM_S = 3.0
@@ -58,6 +58,8 @@ class Reporter:
         self._wake = asyncio.Event()
         self._todo: dict[Key, tuple[Observed, Status]] = {}
         self._doing: dict[Key, Status] = {}
+        self._right: dict[Key, tuple[object, ...]] = {}
+        self._said: list[tuple[Subject, Message]] = []
         self._work = asyncio.Event()
 
     def update(self, standing: Standing) -> None:
@@ -115,8 +117,6 @@ class Reporter:
             if status is None:
                 continue
             before = self._before(one)
-            if not differs(status, before):
-                continue
             if patient and find(status, PROGRAMMED)["reason"] == "Pending":
                 continue
             if calm or urgent(status, before):
@@ -124,6 +124,8 @@ class Reporter:
                 self._work.set()
             else:
                 left = True
+        if len(self._right) > len(self._inventory):
+            self._right = {k: v for k, v in self._right.items() if self._inventory.get(k)}
         return left
 
     def _before(self, one: Observed) -> Status:
@@ -133,7 +135,8 @@ class Reporter:
         return self._doing.get(one.key, one.status)
 
     def _status(self, standing: Standing, one: Observed, now: str) -> Status | None:
-        """The status that a resource should have; ``None`` until its present version settled."""
+        """The status that a resource should have and has not; ``None`` as well until its
+        present version settled."""
         seen = standing.observed.get(one.key)
         verdict = standing.settlement.verdicts.get(one.key)
         if seen is None or verdict is None or seen.generation != one.generation:
@@ -141,8 +144,18 @@ class Reporter:
         generation = verdict.live.generation if verdict.live is not None else ""
         reach = standing.rollout.reach(one.key.label, generation)
         settled = standing.settlement
+        # One change among thousands of resources: most are as they were when last looked at.
+        made_of = (one, verdict.reason, id(verdict.live), verdict.problems, verdict.deleted_table)
+        facts = (*made_of, reach, settled.withheld)
+        if self._right.get(one.key) == facts:
+            return None
         known = replace(one, status=self._before(one))
-        return status_of(known, verdict, reach, settled.version, settled.withheld, now)
+        status = status_of(known, verdict, reach, settled.version, settled.withheld, now)
+        if differs(status, known.status):
+            self._right.pop(one.key, None)
+            return status
+        self._right[one.key] = facts
+        return None
 
     async def _write(self) -> None:
         """One of several writers."""
@@ -176,5 +189,10 @@ class Reporter:
             return
         self._metrics.status_writes.inc()
         self._inventory.put(written)
-        for message in transitions(status, one.status):
-            self._events.say(subject_of(one.key, one.uid), message)
+        subject = subject_of(one.key, one.uid)
+        self._said += [(subject, message) for message in transitions(status, one.status)]
+        # Statuses first: the API server has enough to do with those.
+        if not self._todo:
+            for about, message in self._said:
+                self._events.say(about, message)
+            self._said.clear()

@@ -46,6 +46,8 @@ class Rollout:
     changes: int = 0
     _contents: dict[str, Contents] = field(default_factory=dict)
     _replicas: dict[object, Replica] = field(default_factory=dict)
+    _views: list[tuple[Replica, Contents]] = field(default_factory=list)
+    _viewed: int = -1
 
     @property
     def replicas(self) -> tuple[Replica, ...]:
@@ -85,13 +87,18 @@ class Rollout:
 
     def reach(self, label: str, generation: str) -> Reach:
         """How far a version of a resource has come."""
-        replicas = self.replicas
-        others = [r for r in replicas if self._contents.get(r.live, {}).get(label) != generation]
+        if self._viewed != self.changes:
+            self._views = [(r, self._contents.get(r.live, {})) for r in self.replicas]
+            self._viewed = self.changes
+        others = [r for r, contents in self._views if contents.get(label) != generation]
+        total = len(self._views)
+        if not others:
+            return Reach(total, total)
         refused = [r for r in others if r.answered == self.version and r.refusal]
         waiting = [r.name for r in others if r not in refused]
         return Reach(
-            running=len(replicas) - len(others),
-            total=len(replicas),
+            running=total - len(others),
+            total=total,
             refused=tuple((r.name, r.refusal) for r in refused),
             waiting=tuple(waiting),
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from kubernetes_asyncio.client import ApiException
 
 from prism.resources import GROUP, KINDS
 from prism_operator.api import PLURALS, UNREACHABLE, VERSION, Resources, connection_info
+from prism_operator.forgetful import NoLastState, NoProgress
 from prism_operator.inventory import Inventory
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ class Watch:
         self._namespaces = namespaces
         self._changed = changed
         self._again = asyncio.Event()
+        self._noted: deque[tuple[str | None, Mapping[str, Any]]] = deque()
         self._synced = synced
 
     async def run(self) -> None:
@@ -128,7 +131,10 @@ class Watch:
                 loop.call_soon_threadsafe(call, *args)
 
         def note(event: Mapping[str, Any], **_: Any) -> None:
-            tell(self._note, event["type"], event["object"])
+            self._noted.append((event["type"], event["object"]))
+            # One call for all that have come since the last: waking another thread is dear.
+            if len(self._noted) == 1:
+                tell(self._take_notes)
 
         try:
             kopf.run(
@@ -143,6 +149,18 @@ class Watch:
             log.warning("the watch failed: %s", error)
         finally:
             tell(ended.set)
+
+    def _take_notes(self) -> None:
+        for _ in range(_AT_ONCE):
+            if not self._noted:
+                return
+            # Left in place until it is done with, so that none comes and nobody is called.
+            try:
+                self._note(*self._noted[0])
+            except Exception:
+                log.exception("an event of the watch was lost; the next listing makes up for it")
+            self._noted.popleft()
+        asyncio.get_running_loop().call_soon(self._take_notes)
 
     def _note(self, kind: str | None, document: Mapping[str, Any]) -> None:
         if kind == "DELETED":
@@ -180,6 +198,8 @@ def _settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.queueing.idle_timeout = 1.0
     settings.networking.request_timeout = 30.0
+    settings.persistence.diffbase_storage = NoLastState()
+    settings.persistence.progress_storage = NoProgress()
     return settings
 
 
