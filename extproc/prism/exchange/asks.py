@@ -29,8 +29,16 @@ class Asks:
     limits: Limits
 
 
-def asks_of(headers: Mapping[str, str], kwargs: Kwargs) -> Asks:
+_NOTHING = Asks(None, None, _NO_LIMITS)
+_NO_KWARGS = Kwargs()
+
+
+def asks_of(headers: Mapping[str, str], kwargs: Kwargs | None) -> Asks:
     """Read the wishes; raises ``BadBody`` with the name of the one that can't be read."""
+    if kwargs is None:
+        if headers.keys().isdisjoint(names.REQUEST):
+            return _NOTHING
+        kwargs = _NO_KWARGS
     mode = _mode(headers, kwargs)
     pin = _pin(headers, kwargs)
     limits = Limits(

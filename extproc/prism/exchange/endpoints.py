@@ -40,8 +40,13 @@ class Endpoint:
     allowed: bool
 
 
+_CHAT = Endpoint(Kind.CHAT, "/chat/completions", "", allowed=True)
+
+
 def endpoint_of(method: str, target: str) -> Endpoint:
     """The endpoint of a request line; ``target`` is the ``:path`` with its query."""
+    if target == "/v1/chat/completions" and method == "POST":
+        return _CHAT  # nearly every request
     path, _, _ = target.partition("?")
     if not path.startswith(API_ROOT + "/"):
         return Endpoint(Kind.UNKNOWN, target, "", True)

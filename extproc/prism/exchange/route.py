@@ -18,14 +18,13 @@ from prism.exchange.errors import error
 from prism.exchange.rewriting import rewrite
 from prism.exchange.steps import Classify, Proceed, Reply, RequestHeaders, Step
 from prism.exchange.targets import Live, Target
-from prism.prompt.chat import Chat, Kwargs, kwargs_of, model_of, read_chat
+from prism.prompt.chat import Chat, kwargs_of, model_of, read_chat
 from prism.prompt.document import BadBody, Document, read
 from prism.routing.decide import Health, decide, needs_classification
 from prism.routing.decision import Decision
 from prism.routing.identify import Caller
 from prism.routing.signals import Classification, Signals
 
-_NO_KWARGS = Kwargs()
 _SERVED = (
     "POST /v1/chat/completions, GET /v1/models, POST /v1/prism/route "
     "and the other paths of the OpenAI API under /v1"
@@ -166,7 +165,7 @@ class RouteStage:
         """Any other path goes to the provider of the model it names, in body or header."""
         headers = self._request.headers
         document = read(body) if _is_json(headers, body) else None
-        asks = asks_of(headers, _NO_KWARGS if document is None else kwargs_of(document))
+        asks = asks_of(headers, None if document is None else kwargs_of(document))
         name = None if document is None else model_of(document)
         wanted = asks.pin or name
         if wanted is None or wanted in self._caller.table.auto_names:

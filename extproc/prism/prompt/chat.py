@@ -90,10 +90,10 @@ def model_of(document: Document) -> str | None:
     return model
 
 
-def kwargs_of(document: Document) -> Kwargs:
-    """The body's ``prism`` object, empty where there is none. Raises ``BadBody``."""
+def kwargs_of(document: Document) -> Kwargs | None:
+    """The body's ``prism`` object, ``None`` where there is none. Raises ``BadBody``."""
     kwargs: Kwargs | None = _member(document, "prism", _KWARGS)
-    return kwargs or Kwargs()
+    return kwargs
 
 
 def read_chat(document: Document) -> Chat:

@@ -66,9 +66,9 @@ def _only(case: Case, name: str, why: str, trace: list[Reason]) -> Sequence[Mode
     if (text := _lacks(case, model)) is not None:
         trace.append(Reason(Step.ELIGIBLE, text, name))
         return _refuse_one(400, name, why, trace[-1])
-    limits = _limits(case)
-    if not unbounded(limits):
-        trace.append(described(limits))
+    limits, said = _limits(case)
+    if said is not None:
+        trace.append(said)
         kept, dropped = _within(case, limits, [model])
         if not kept:
             trace += dropped
@@ -84,9 +84,9 @@ def _from_cell(case: Case, trace: list[Reason]) -> Sequence[Model] | Refusal:
     rest: Sequence[Model] | None = None
     if not models:
         rest = models = _rest(case, cell, trace, "no model of the cell can answer")
-    limits = _limits(case)
-    if models and not unbounded(limits):
-        trace.append(described(limits))
+    limits, said = _limits(case)
+    if models and said is not None:
+        trace.append(said)
         models, dropped = _within(case, limits, models)
         trace += dropped
         if not models and rest is None:
@@ -145,11 +145,13 @@ def _lacks(case: Case, model: Model) -> str | None:
     return None
 
 
-def _limits(case: Case) -> Limits:
-    policy = case.scope.policy
-    if policy is None:
-        return case.signals.limits
-    return stricter(policy.limits, case.signals.limits)
+def _limits(case: Case) -> tuple[Limits, Reason | None]:
+    """The bounds that hold and the reason that says them, ``None`` where nothing is bound."""
+    scope, own = case.scope, case.signals.limits
+    if unbounded(own):
+        return scope.limits, scope.limits_reason
+    limits = stricter(scope.limits, own)
+    return limits, described(limits)
 
 
 def _within(

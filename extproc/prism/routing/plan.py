@@ -14,6 +14,7 @@ from prism.routing.catalog import (
     Api,
     Capability,
     Catalog,
+    Limits,
     Mode,
     Model,
     Policy,
@@ -21,6 +22,7 @@ from prism.routing.catalog import (
     Task,
 )
 from prism.routing.decision import Reason, Step
+from prism.routing.limits import described, unbounded
 
 _EVERY_CAPABILITY = frozenset(Capability)
 
@@ -49,7 +51,8 @@ class Scope:
 
     ``models`` are those that the policy leaves, by name in the table's order, and
     ``ruled_out`` holds the reason for each of the others. ``forced`` has an entry for each
-    (task, mode) that the policy sends to one model. ``mode`` is for requests that declare
+    (task, mode) that the policy sends to one model. ``limits`` are the policy's own, and
+    ``limits_reason`` says them, where it has any. ``mode`` is for requests that declare
     none.
     """
 
@@ -59,6 +62,8 @@ class Scope:
     models: Mapping[str, Model]
     ruled_out: Mapping[str, Reason]
     cells: Mapping[tuple[Task, Mode], Cell]
+    limits: Limits
+    limits_reason: Reason | None
     forced: Mapping[tuple[Task, Mode], str]
     reason: Reason
 
@@ -154,6 +159,7 @@ def _scope(table: Table, policy: Policy | None, unbound: Scope | None) -> Scope:
     else:
         left = f"{len(models)} of {len(table.models)} models"
         reason = f"policy {policy.name} of project {policy.project}; table {table.name}, {left}"
+    limits = Limits() if policy is None else policy.limits
     return Scope(
         table=table,
         policy=policy,
@@ -161,6 +167,8 @@ def _scope(table: Table, policy: Policy | None, unbound: Scope | None) -> Scope:
         models=models,
         ruled_out=ruled_out,
         cells=cells,
+        limits=limits,
+        limits_reason=None if unbounded(limits) else described(limits),
         forced={} if policy is None else _forced(table, policy),
         reason=Reason(Step.PROJECT, reason),
     )
