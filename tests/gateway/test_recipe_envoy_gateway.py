@@ -124,13 +124,16 @@ def process(log: Path, *command: str, **environment: str) -> Iterator[subprocess
         try:
             yield running
         finally:
-            running.terminate()
-            running.wait(30)
+            running.kill()  # neither keeps anything that a test would miss
+            running.wait()
 
 
-@pytest.fixture
-def gateway(providers: SimulatedProviders, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def envoy(
+    shared_providers: SimulatedProviders, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The URL of an Envoy that Envoy Gateway might run, with ``prism serve`` beside it."""
+    tmp_path, providers = tmp_path_factory.mktemp("eg"), shared_providers
     folder = tmp_path / "config"
     config.write(folder, config.table(urls(providers)), config.policies())
     socket, port, admin = tmp_path / "p.sock", free_port(), free_port()
@@ -138,7 +141,7 @@ def gateway(providers: SimulatedProviders, tmp_path: Path) -> Iterator[str]:
     serve = ["serve", "--config", str(folder), "--socket", str(socket)]
     serve += ["--envoy-admin", str(tmp_path / "none.sock"), "--admin", f"127.0.0.1:{admin}"]
     serve += ["--state", str(tmp_path / "state")]
-    envoy = [str(Path(sys.executable).parent / "envoy"), "-c", str(tmp_path / "envoy.json")]
+    command = [str(Path(sys.executable).parent / "envoy"), "-c", str(tmp_path / "envoy.json")]
 
     def answers(url: str) -> bool:
         try:
@@ -148,11 +151,17 @@ def gateway(providers: SimulatedProviders, tmp_path: Path) -> Iterator[str]:
 
     with (
         process(tmp_path / "prism.log", sys.executable, "-m", "prism", *serve, **config.KEYS),
-        process(tmp_path / "envoy.log", *envoy, "--disable-hot-restart", "--concurrency", "1"),
+        process(tmp_path / "envoy.log", *command, "--disable-hot-restart", "--concurrency", "1"),
     ):
         until(lambda: answers(f"http://127.0.0.1:{admin}/healthz"), "prism serve")
         until(lambda: answers(f"http://127.0.0.1:{port}/"), "envoy")
         yield f"http://127.0.0.1:{port}/v1"
+
+
+@pytest.fixture
+def gateway(envoy: str, providers: SimulatedProviders) -> str:
+    """The same, with nothing received yet and no faults."""
+    return envoy
 
 
 def ask(gateway: str, **more: Any) -> httpx.Response:
