@@ -130,15 +130,16 @@ class Measuring:
         start = time.perf_counter()
         for operator in self._release.operators:
             operator.start("operator")
-        await self._until(lambda: self._at(wanted))
+        await self._until(lambda: self._at(wanted), 0.1)
         found.live = time.perf_counter() - start
-        await self._until(self._all_programmed)
+        await self._until(self._all_programmed, 1.0)
         found.reconciled = time.perf_counter() - start
 
-    async def _until(self, holds: Callable[[], bool]) -> None:
+    async def _until(self, holds: Callable[[], bool], pause: float) -> None:
+        """Look until it holds, not too often: each look costs processor time."""
         async with asyncio.timeout(_RECONCILE_PATIENCE_S):
             while not await asyncio.to_thread(holds):  # noqa: ASYNC110 - other processes set no event
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(pause)
 
     def _at(self, version: str) -> bool:
         return all(g.status().get("planVersion") == version for g in self._release.gateways)

@@ -46,7 +46,7 @@ class Replicas:
         until = time.perf_counter() + _PATIENCE_S
         while time.perf_counter() < until:
             # Envoy opens its port only once it has its first routes.
-            with contextlib.suppress(aiohttp.ClientConnectorError):
+            with contextlib.suppress(aiohttp.ClientConnectorError, TimeoutError):
                 async with self._ask(url) as answer:
                     if answer.status == 200 and answer.headers.get("x-prism-model") == model:
                         return time.perf_counter()
