@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from prism.cli import main as prism
+from prism.resources import compile_resources, read_text
 from prism.serve import supervisor
 from prism_operator.cli import main as operator
 
@@ -221,3 +222,18 @@ def test_kind_opens_the_port_that_its_values_take() -> None:
     (mapping,) = config["nodes"][0]["extraPortMappings"]
     (port,) = one(objects("--values", KIND), "Service", "prism-gateway")["spec"]["ports"]
     assert port["nodePort"] == mapping["containerPort"]
+
+
+def test_the_samples_raise_no_warning_and_name_the_simulated_providers() -> None:
+    found = objects("--values", KIND)
+    samples = [o for o in found if o["apiVersion"].startswith("routing.prism.dev/")]
+    resources, problems = read_text(yaml.safe_dump_all(samples), "samples")
+    assert [*problems, *compile_resources(resources)[1]] == []
+    (table,) = [o["spec"] for o in samples if o["kind"] == "RoutingTable"]
+    service = one(found, "Service", "prism-providers")
+    (port,) = service["spec"]["ports"]
+    arguments = container(pod(found, "providers"), "providers")["args"]
+    for provider in table["providers"]:
+        assert f"--provider={provider['name']}" in arguments
+        host = f"prism-providers.llm.svc:{port['port']}"
+        assert provider["baseURL"] == f"http://{host}/{provider['name']}/v1"
