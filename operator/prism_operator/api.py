@@ -40,7 +40,8 @@ async def configuration() -> Configuration:
         if "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
             config.load_incluster_config(client_configuration=made)  # type: ignore[no-untyped-call]
         else:
-            await config.load_kube_config(client_configuration=made)
+            given = os.environ.get("KUBECONFIG")
+            await config.load_kube_config(config_file=given, client_configuration=made)
     except (ConfigException, OSError) as error:
         raise NoCluster(f"no way to a Kubernetes API server: {error}") from None
     return made

@@ -59,11 +59,17 @@ class Controller:
         self._dirty = asyncio.Event()
         self._settled = asyncio.Event()
         self._reporter: Reporter | None = None
+        self._reported: tuple[Mapping[Key, Observed], Settlement] | None = None
         self._withheld = ""
 
     def changed(self) -> None:
         """Something in the inventory changed."""
         self._dirty.set()
+
+    def state(self) -> tuple[tuple[Observed, ...], Settlement] | None:
+        """What exists and what it came to; ``None`` while that is not known."""
+        known = self._synced.is_set() and self.settlement is not NOTHING
+        return (self.inventory.all(), self.settlement) if known else None
 
     async def settle_forever(self) -> None:
         """Settle after every change, until cancelled."""
@@ -74,7 +80,11 @@ class Controller:
             await self._quiet()
             start, live, observed = self._start, self._live, self.inventory.all()
             begun = time.perf_counter()
-            found = await asyncio.to_thread(settle, observed, live)
+            try:
+                found = await asyncio.to_thread(settle, observed, live)
+            except Exception:
+                log.exception("settling failed, so what is live stays; the next change tries again")
+                continue
             self._metrics.settle_seconds.observe(time.perf_counter() - begun)
             if start != self._start:
                 self._dirty.set()  # what is live was read anew meanwhile
@@ -128,7 +138,7 @@ class Controller:
                 group.create_task(reporter.run())
                 group.create_task(self._publish(Writer(self._store, self._events, self._metrics)))
         finally:
-            self._reporter = None
+            self._reporter = self._reported = None
             self.stream.close()
             self._metrics.leader.set(0)
             self._metrics.stored.set(0)
@@ -161,10 +171,11 @@ class Controller:
             group.create_task(writer.run())
             while True:
                 self._settled.clear()
-                found = self.settlement
+                found, observed = self.settlement, self._observed
                 if found.version and found.version != published:
                     await self._hand_out(found, writer)
                     published = found.version
+                self._reported = (observed, found)
                 self._report()
                 await self._settled.wait()
 
@@ -189,6 +200,6 @@ class Controller:
         self._report()
 
     def _report(self) -> None:
-        if self._reporter is not None:
-            rollout = self.stream.rollout
-            self._reporter.update(Standing(self._observed, self.settlement, rollout))
+        # Of what was handed out, and not of what was settled since.
+        if self._reporter is not None and self._reported is not None:
+            self._reporter.update(Standing(*self._reported, self.stream.rollout))

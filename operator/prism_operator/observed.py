@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from prism.resources import PROJECT_POLICY, Problem, Resource, read_document
+from prism.resources import PROJECT_POLICY, Problem, Resource, Severity, read_document
+
+log = logging.getLogger(__name__)
 
 
 class Key(NamedTuple):
@@ -60,8 +63,8 @@ def observe(document: Mapping[str, Any], known: Observed | None = None) -> Obser
     if known is not None and (known.uid, known.generation) == (uid, generation):
         resource, problems, claimed = known.resource, known.problems, known.claimed
     else:
-        resource, found = read_document(document)
-        problems, claimed = tuple(found), claimed_by(resource)
+        resource, problems = _read(document)
+        claimed = claimed_by(resource)
     return Observed(
         key=key_of(document),
         uid=uid,
@@ -73,6 +76,17 @@ def observe(document: Mapping[str, Any], known: Observed | None = None) -> Obser
         problems=problems,
         claimed=claimed,
     )
+
+
+def _read(document: Mapping[str, Any]) -> tuple[Resource | None, tuple[Problem, ...]]:
+    """What the parser says. Should it fail, that is one refused resource and not the end."""
+    try:
+        resource, found = read_document(document)
+    except Exception as error:
+        log.exception("the parser failed on %s", key_of(document).label)
+        message = f"cannot be read ({type(error).__name__}); this is a defect of Prism"
+        return None, (Problem(Severity.ERROR, message, resource=key_of(document).label),)
+    return resource, tuple(found)
 
 
 def claimed_by(resource: Resource | None) -> frozenset[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -39,7 +40,7 @@ class Standing:
     """What statuses are made of: a settlement, the resources that it is about, and how far it
     has come at the replicas."""
 
-    observed: dict[Key, Observed]
+    observed: Mapping[Key, Observed]
     settlement: Settlement
     rollout: Rollout
 

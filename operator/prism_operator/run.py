@@ -83,9 +83,7 @@ async def run(settings: Settings) -> None:
         )
         if settings.webhook is not None and settings.webhook_tls is not None:
             https = HttpsContext(settings.webhook_tls)
-            application = webhook.application(
-                lambda: (inventory.all(), controller.settlement), metrics
-            )
+            application = webhook.application(controller.state, metrics)
             await stack.enter_async_context(
                 _http(settings.webhook, application, https.context, "webhook")
             )

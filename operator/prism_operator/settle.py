@@ -52,7 +52,7 @@ class _Settling:
 
     objects: Mapping[Key, Observed]
     live: Mapping[Key, Resource]
-    refused: dict[Key, tuple[Reason, list[Problem]]] = field(default_factory=dict)
+    refused: dict[Key, tuple[Reason, dict[Problem, None]]] = field(default_factory=dict)
     retained: set[Key] = field(default_factory=set)
     out: set[Key] = field(default_factory=set)
     chosen: dict[Key, Resource] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class _Settling:
         self.live_default = compile_resources(tables)[0].default_table
         for key, one in self.objects.items():
             if one.resource is None:
-                self.refused[key] = (Reason.INVALID, [])
+                self.refused[key] = (Reason.INVALID, {})
         while True:
             self.chosen = self._choose()
             self.were_refused = frozenset(self.refused)
@@ -147,8 +147,7 @@ class _Settling:
             self.out.add(key)
 
     def _refuse(self, key: Key, reason: Reason, problems: Iterable[Problem]) -> None:
-        known = self.refused.setdefault(key, (reason, []))[1]
-        known += [problem for problem in problems if problem not in known]
+        self.refused.setdefault(key, (reason, {}))[1].update(dict.fromkeys(problems))
 
     def _readmit(self) -> None:
         """A table stepped back, so what was wrong in its light may be right again."""

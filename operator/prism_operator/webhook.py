@@ -26,11 +26,12 @@ _MOST_SHOWN = 50
 _LONGEST_WARNING = 240
 """Characters of a warning; Kubernetes asks for less than 256."""
 
-State = Callable[[], tuple[Iterable[Observed], Settlement]]
+State = Callable[[], tuple[Iterable[Observed], Settlement] | None]
+"""What exists and what it came to; ``None`` while that is not known."""
 
 
 def application(state: State, metrics: Metrics) -> web.Application:
-    """The webhook, to be served over TLS. ``state`` is what exists and what it came to."""
+    """The webhook, to be served over TLS."""
 
     async def validate(request: web.Request) -> web.Response:
         try:
@@ -38,7 +39,10 @@ def application(state: State, metrics: Metrics) -> web.Application:
             uid, document = asked["uid"], asked["object"]
         except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
             return web.Response(status=400, text="not an AdmissionReview with an object\n")
-        answer = await _answer(document, state)
+        if (known := state()) is None:
+            # Whether the change goes in is then up to the failurePolicy.
+            return web.Response(status=503, text="the resources have not been listed yet\n")
+        answer = await _answer(document, *known)
         metrics.admissions.labels(str(answer["allowed"]).lower()).inc()
         return web.json_response(
             {
@@ -53,10 +57,11 @@ def application(state: State, metrics: Metrics) -> web.Application:
     return made
 
 
-async def _answer(document: Any, state: State) -> dict[str, Any]:
+async def _answer(
+    document: Any, observed: Iterable[Observed], settled: Settlement
+) -> dict[str, Any]:
     if not isinstance(document, dict) or document.get("kind") not in KINDS:
         return {"allowed": True}  # a deletion, or a kind that is not ours
-    observed, settled = state()
     found = await asyncio.to_thread(review, document, observed, settled)
     warnings = [_cut(_line(p)) for p in found.problems if not p.is_error][:_MOST_SHOWN]
     answer: dict[str, Any] = {"allowed": found.allowed, "warnings": warnings}

@@ -57,6 +57,21 @@ def event(site: Site, name: str, reason: str) -> str:
     raise AssertionError(f"no event {reason} about {name}: {events(site, name)}")
 
 
+def test_every_namespace_can_be_watched(kube: Kube, tmp_path: Path) -> None:
+    # Here what other tests left behind would count.
+    kube.kubectl("delete", "rt,pp", "--all", "--all-namespaces")
+    site = Site(kube, tmp_path, watched=[])
+    elsewhere = kube.namespace()
+    project = f"project-{elsewhere}"
+    with site.operator() as operator, replicas(site, [operator]) as [replica]:
+        site.apply(TABLE)
+        document = yaml.safe_dump(policy(project))
+        kube.kubectl("apply", "-n", elsewhere, "-f", "-", input=document)
+        replica.until(lambda r: f"ProjectPolicy/{project}" in r.resources)
+    for namespace in (elsewhere, site.namespace):
+        kube.kubectl("delete", "rt,pp", "--all", "-n", namespace)
+
+
 def test_what_is_applied_is_live_and_says_so(site: Site) -> None:
     with site.operator() as operator, replicas(site, [operator], "gw-0", "gw-1", "gw-2") as three:
         site.apply(TABLE, ACME)
@@ -207,21 +222,6 @@ def test_a_burst_of_policies_is_handed_out_a_few_times_only(site: Site) -> None:
         replica.until(lambda r: len(r.resources) == 151)
         assert len(replica.versions) < 30
         site.until("pp", "p-149", holds("Programmed"))
-
-
-def test_every_namespace_can_be_watched(kube: Kube, tmp_path: Path) -> None:
-    # Here what other tests left behind would count.
-    kube.kubectl("delete", "rt,pp", "--all", "--all-namespaces")
-    site = Site(kube, tmp_path, watched=[])
-    elsewhere = kube.namespace()
-    project = f"project-{elsewhere}"
-    with site.operator() as operator, replicas(site, [operator]) as [replica]:
-        site.apply(TABLE)
-        document = yaml.safe_dump(policy(project))
-        kube.kubectl("apply", "-n", elsewhere, "-f", "-", input=document)
-        replica.until(lambda r: f"ProjectPolicy/{project}" in r.resources)
-    for namespace in (elsewhere, site.namespace):
-        kube.kubectl("delete", "rt,pp", "--all", "-n", namespace)
 
 
 def test_the_operator_cannot_read_secrets(site: Site) -> None:

@@ -76,3 +76,17 @@ def test_in_the_end_every_order_comes_to_the_same(order: tuple[str, ...]) -> Non
         STEPS[step](inventory)
     inventory.listed("ProjectPolicy", "team", [], 5)
     assert len(inventory) == 0
+
+
+def test_a_resource_that_the_parser_fails_on_is_refused_and_not_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("prism_operator.observed.read_document", fail)
+    inventory = Inventory()
+    assert inventory.put(at(1))
+    [one] = inventory.all()
+    assert one.resource is None
+    assert [problem.is_error for problem in one.problems] == [True]
