@@ -32,7 +32,7 @@ from prism.serve.snapshot_file import SnapshotFile
 from prism.serve.source import BrokenConfiguration, Offer, Origin
 from prism.wire import xds
 
-from .tables import catalog, table
+from .tables import BALANCED, CODE, catalog, table
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo"
 KEY = "demo-secret-value"
@@ -149,7 +149,11 @@ def offer(version: str = "v1", upstream: str = "one") -> Offer:
 
 async def test_what_envoy_takes_is_live_and_kept(parts: Parts) -> None:
     demo = load(DEMO)
-    assert await parts.rollout.take(demo) == ""
+    async with following(parts) as source:
+        source.queue.put_nowait(demo)
+        assert await source.until(1) == [""]
+        source.queue.put_nowait(BrokenConfiguration([]))
+        await source.until(2)  # by then the one before has been kept
     assert parts.rollout.version == demo.catalog.version
     assert parts.rollout.status() == {"source": "folder", "problems": [], "refusedByEnvoy": None}
     kept = parts.last_good.load()
@@ -170,6 +174,20 @@ async def test_what_envoy_refuses_is_not_live_and_no_key_is_told(
     # Back to what is live: nothing is refused any more.
     assert await parts.rollout.take(offer()) == ""
     assert parts.rollout.status()["refusedByEnvoy"] is None
+
+
+async def test_what_cannot_be_made_live_is_refused_and_does_not_end_the_server(
+    parts: Parts,
+) -> None:
+    await parts.rollout.take(offer())
+    broken = offer("v2", "two")
+    cells = {(CODE, BALANCED): ("nope",)}
+    tables = {"main": table(cells=cells)}
+    refusal = await parts.rollout.take(
+        replace(broken, catalog=replace(broken.catalog, tables=tables))
+    )
+    assert "no model 'nope'" in refusal
+    assert parts.rollout.version == "v1"
 
 
 async def test_what_envoy_refused_is_tried_again(

@@ -144,12 +144,16 @@ class OperatorStream:
             return f"no connection within {CONNECT_S:g} s"
         except grpc.aio.AioRpcError as error:
             return f"{error.code().name} {error.details()}"
-        except (NoIdentity, DecodeError) as error:
+        except (NoIdentity, DecodeError, grpc.aio.BaseError) as error:
             return str(error)
 
     async def _talk(self, address: str, channel: Any) -> str:
         call = channel.stream_stream(config_service.METHOD)()
-        await call.write(config_service.hello(self._operator.replica, self._live() or ""))
+        hello = config_service.hello(self._operator.replica, self._live() or "")
+        try:
+            await call.write(hello)
+        except asyncio.InvalidStateError:
+            return f"{(await call.code()).name} {await call.details()}"
         self._call = call
         reading = asyncio.ensure_future(call.read())
         # A standby says so at once; a leader may have nothing to say for long.
@@ -166,12 +170,15 @@ class OperatorStream:
     async def _renew(self) -> None:
         """Connect anew whenever the certificates have changed."""
         used = _identity(self._operator.tls)
-        async for _ in changes(self._operator.tls):
-            if (new := _identity(self._operator.tls)) != used:
-                used = new
-                log.info("the certificates have changed: connecting anew")
-                if self._session is not None:
-                    self._session.cancel()
+        try:
+            async for _ in changes(self._operator.tls):
+                if (new := _identity(self._operator.tls)) != used:
+                    used = new
+                    log.info("the certificates have changed: connecting anew")
+                    if self._session is not None:
+                        self._session.cancel()
+        except (OSError, RuntimeError) as error:  # no right to watch, or no watches left
+            log.error("new certificates are used from the next connection on only: %s", error)
 
 
 async def resolve(endpoints: Sequence[tuple[str, int]]) -> tuple[list[str], list[str]]:

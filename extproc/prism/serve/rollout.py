@@ -50,16 +50,24 @@ class Rollout:
             upcoming = asyncio.ensure_future(anext(offers))
             try:
                 while not await _within(upcoming, RETRY_S if refused else None):
-                    refused = refused and await self._settle(source, refused)
+                    if refused is not None:
+                        refused = await self._settle(source, refused)
             finally:
                 upcoming.cancel()
             refused = await self._settle(source, upcoming.result())
 
     async def _settle(self, source: Source, offered: Offered) -> Offer | None:
-        """Take an offer and answer it; returns the offer if it may be taken later."""
+        """Take an offer, answer it and keep it; returns the offer if it may be taken later."""
+        before = self.version
         refusal = await self.take(offered)
         await source.answer(offered, refusal)
-        return offered if refusal and isinstance(offered, Offer) else None
+        if not isinstance(offered, Offer):
+            return None
+        if refusal:
+            return offered
+        if self.version != before and offered.origin is not Origin.LAST_GOOD:
+            await asyncio.to_thread(self._last_good.save, offered)
+        return None
 
     async def take(self, offered: Offered) -> str:
         """Put a configuration live; returns why it is not, empty where it is."""
@@ -77,8 +85,6 @@ class Rollout:
                 self._refused = await self._apply(offered)
                 if self._refused:
                     return self._refused
-                if offered.origin is not Origin.LAST_GOOD:
-                    await asyncio.to_thread(self._last_good.save, offered)
             self._live, self._refused = offered, ""
         return ""
 
@@ -97,9 +103,13 @@ class Rollout:
                 log.warning("no key %s: models that need it are not used", name)
         try:
             await self._configuration.apply(catalog, keys)
-        except (Refused, ValueError) as error:
+        except Refused as error:
             refusal = _without(str(error), keys)
             log.error("configuration refused by Envoy: %s", refusal)
+            return refusal
+        except Exception as error:  # one configuration must not end the server, again and again
+            refusal = _without(f"it can't be made live: {type(error).__name__}: {error}", keys)
+            log.error("configuration %s: %s", catalog.version, refusal)
             return refusal
         log.info(
             "configuration %s is live (%s): tables %d, policies %d",
