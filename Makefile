@@ -1,4 +1,4 @@
-# make install | demo | test | test-cluster | check | protos | crds | bench
+# make install | demo | test | test-cluster | check | protos | crds | bench | bench-classifier
 # Everything runs from .venv, which is made on first use and renewed when pyproject.toml changes.
 PYTHON ?= python3
 VENV := .venv
@@ -48,6 +48,15 @@ crds: $(STAMP) ## regenerate the CRDs from the schemas
 bench: $(STAMP) ## what Prism adds to a request: writes build/bench/bench.json
 	$(BIN)/python bench/gateway.py $(ARGS)
 
+TRAINING := build/training
+$(TRAINING)/.installed: training/requirements.txt
+	@$(PYTHON) -m venv $(TRAINING)
+	@$(TRAINING)/bin/python -m pip install --quiet --disable-pip-version-check -r training/requirements.txt
+	@touch $@
+
+bench-classifier: $(TRAINING)/.installed ## the classifier next to baselines: writes build/bench/bench-classifier.json
+	$(TRAINING)/bin/python training/bench.py $(ARGS)
+
 kind: ## a cluster in Docker with chart, samples and a request (needs docker, kind, kubectl, helm)
 	@examples/kubernetes/kind.sh
 
@@ -71,4 +80,4 @@ bench-cluster: $(STAMP) ## how soon kubectl apply is live: writes build/bench/be
 clean: ## remove what was built
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo test test-cluster check protos crds bench bench-cluster clean kind kind-down chart-lint chart-docs image-requirements
+.PHONY: help install demo test test-cluster check protos crds bench bench-classifier bench-cluster clean kind kind-down chart-lint chart-docs image-requirements

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from measure import Floats, Labels, Mix, abstained, confusion, ece, macro_f1, under_routed
+from measure import Floats, Labels, abstained, confusion, ece, kept, macro_f1, under_routed
 from rows import GROUPS, REALISTIC, Row, labels
 
 from prism.classify import Classifier
@@ -25,7 +25,6 @@ class Report:
     probabilities: Floats
     pairs: dict[str, tuple[Labels, Floats]]
     threshold: float
-    mix: Mix
 
 
 def write_card(path: Path, report: Report, model: Path) -> None:
@@ -41,12 +40,12 @@ def _lines(report: Report, model: Path) -> Iterator[str]:
         "Written by `training/train.py` from the numbers of its run; don't edit it by hand.",
         "",
         f"`{model.name}`, {size:.2f} MiB, tells the task of a prompt: {', '.join(TASKS)}.",
-        "A linear model reads hashed words, word pairs and triples, character n-grams, and the",
-        "senses of words (clusters that words of like meaning share in all languages). A small",
-        "network reads word vectors, with filters over three words in a row, and the look of the",
-        "text. The vectors come from multilingual-e5-small (MIT). The logits of both are mixed,",
-        "and calibrated, on prompts of sources that they had not seen. Transcripts and words to",
-        'the router ("this is a simple task") are taken off before either reads.',
+        "It has a table with a row for each word that it knows, and a small network on top:",
+        "filters over three words in a row, means of the words (all, the first, the last, and",
+        "two learned weightings), the numbers of characters, words and lines. The rows are made",
+        "of word vectors of multilingual-e5-small (MIT), so it understands words and languages",
+        "that no labelled prompt has. It is calibrated on prompts of sources that it had not",
+        'seen. Transcripts and words to the router ("this is a simple task") are taken off before.',
         "",
         f"Default abstain threshold: **{report.threshold:.2f}** confidence.",
         "",
@@ -160,9 +159,8 @@ def _robustness(report: Report) -> Iterator[str]:
     yield "| change | pairs | same task | same or abstained |"
     yield "|---|---|---|---|"
     for kind, (index, said) in report.pairs.items():
-        same = said.argmax(1) == report.probabilities[index].argmax(1)
-        unsure = said.max(1) < report.threshold
-        yield f"| {kind} | {len(index):,} | {same.mean():.3f} | {(same | unsure).mean():.3f} |"
+        same, fine = kept(report.probabilities[index], said, report.threshold)
+        yield f"| {kind} | {len(index):,} | {same:.3f} | {fine:.3f} |"
 
 
 def _sources(report: Report) -> Iterator[str]:

@@ -5,39 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from matrix import Floats
 from numpy.typing import NDArray
 from scipy import optimize, special
 
+Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
 SIMPLE = 0
 CLASSES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Mix:
-    """How the two models' logits are put together; temperature is part of the shares."""
+class Scale:
+    """Calibration: logits times ``factor`` (one over the temperature, Guo et al. 2017), plus
+    ``bias`` [CLASSES]."""
 
-    shares: tuple[float, float]
+    factor: float
     bias: Floats
 
-    def probabilities(self, linear: Floats, network: Floats) -> Floats:
-        mixed = self.shares[0] * linear + self.shares[1] * network + self.bias
-        return np.asarray(special.softmax(mixed, axis=1))
+    def probabilities(self, logits: Floats) -> Floats:
+        return np.asarray(special.softmax(self.factor * logits + self.bias, axis=1))
 
 
-def fit_mix(linear: Floats, network: Floats, labels: Labels, weights: Floats) -> Mix:
-    """Least weighted cross-entropy on out-of-source logits: calibrates as it mixes."""
+def fit_scale(logits: Floats, labels: Labels, weights: Floats) -> Scale:
+    """Least weighted cross-entropy on out-of-source logits."""
     share = weights / weights.sum()
 
     def loss(params: NDArray[np.float64]) -> float:
-        mixed = params[0] * linear + params[1] * network + np.append(0, params[2:])
-        logs = special.log_softmax(mixed, axis=1)[np.arange(len(labels)), labels]
-        return float(-(logs @ share) + 1e-3 * (params[2:] ** 2).sum())
+        scaled = params[0] * logits + np.append(0, params[1:])
+        logs = special.log_softmax(scaled, axis=1)[np.arange(len(labels)), labels]
+        return float(-(logs @ share) + 1e-3 * (params[1:] ** 2).sum())
 
-    found = optimize.minimize(loss, np.array([0.5, 0.5, 0, 0, 0]), method="L-BFGS-B").x
-    bias = np.append(0, found[2:]).astype(np.float32)
-    return Mix((float(found[0]), float(found[1])), bias)
+    found = optimize.minimize(loss, np.array([1.0, 0, 0, 0]), method="L-BFGS-B").x
+    return Scale(float(found[0]), np.append(0, found[1:]).astype(np.float32))
 
 
 def confusion(labels: Labels, found: Labels) -> NDArray[np.int64]:
@@ -80,6 +79,13 @@ def under_routed(labels: Labels, probabilities: Floats, threshold: float) -> flo
 def abstained(probabilities: Floats, threshold: float) -> float:
     """Share of the prompts whose confidence is below ``threshold``."""
     return float((probabilities.max(1) < threshold).mean())
+
+
+def kept(before: Floats, after: Floats, threshold: float) -> tuple[float, float]:
+    """Share of changed texts whose class stays; and with those that abstain afterwards."""
+    same = before.argmax(1) == after.argmax(1)
+    unsure = after.max(1) < threshold
+    return float(same.mean()), float((same | unsure).mean())
 
 
 def choose_threshold(labels: Labels, probabilities: Floats, most: float) -> float:

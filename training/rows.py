@@ -36,6 +36,7 @@ REALISTIC: dict[str, tuple[str, ...]] = {
     "authored simple": ("authored_simple",),
     "authored reasoning": ("authored_reasoning",),
     "authored multilingual": ("authored_multilingual",),
+    "own": ("own_realistic",),
 }
 BENCHMARK: dict[str, tuple[str, ...]] = {
     "AGIEval": ("agieval",),
@@ -48,6 +49,15 @@ BENCHMARK: dict[str, tuple[str, ...]] = {
     "T0/P3": ("t0_p3_via_self_instruct",),
 }  # fmt: skip
 GROUPS = REALISTIC | BENCHMARK
+# Groups that are left out at the same time: each fold spans classes, kinds and languages.
+FOLDS = (
+    ("arena-hard v2", "authored code", "T0/P3"),
+    ("awesome-prompts", "authored simple", "AGIEval"),
+    ("BELLE", "authored reasoning", "CLINC150, BFCL"),
+    ("FollowBench", "authored complex", "GSM8K, MATH, SVAMP, NQ, LLMRouter"),
+    ("WritingBench", "authored multilingual", "BIG-bench hard"),
+    ("self-instruct", "own", "nl2bash, MBPP, MultiPL-E"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +74,27 @@ class Row:
     weight: float = 1.0
 
 
+OWN = Path(__file__).parent / "prompts.jsonl"
+"""Prompts that are kept with the code."""
+
+
 def load(folder: Path, seed: int) -> list[Row]:
-    """Every row of ``train.jsonl`` and ``authored.jsonl``, at most ``CAP`` a source and label.
+    """Every row of ``train.jsonl``, ``authored.jsonl`` and ``OWN``, at most ``CAP`` a source
+    and label of the first.
 
     Raises ``FileNotFoundError``, and ``KeyError`` for rows of another shape.
     """
     chance = random.Random(seed)
     by_kind: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for name in ("train.jsonl", "authored.jsonl"):
+    for path in (folder / "train.jsonl", folder / "authored.jsonl", OWN):
         # Not splitlines(): prompts may hold other line ends, U+2028 for one.
-        with (folder / name).open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8") as lines:
             for line in lines:
                 row = _row(json.loads(line))
                 by_kind[row.source, row.label].append(row)
     kept: list[Row] = []
     for _, rows in sorted(by_kind.items()):
-        authored = rows[0].source.startswith("authored")
+        authored = rows[0].source.startswith(("authored", "own"))
         kept += rows if authored or len(rows) <= CAP else chance.sample(rows, CAP)
     return kept
 
@@ -123,3 +138,8 @@ def weights(rows: Sequence[Row]) -> NDArray[np.float32]:
 def labels(rows: Iterable[Row]) -> NDArray[np.int64]:
     """The index of each row's label in ``TASKS``."""
     return np.array([TASKS.index(row.label) for row in rows], np.int64)
+
+
+def group_of(row: Row) -> int:
+    """The number of the row's group in ``GROUPS``."""
+    return next(i for i, sources in enumerate(GROUPS.values()) if row.source in sources)

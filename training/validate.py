@@ -1,4 +1,4 @@
-"""Leaves groups of sources out in turn and keeps what the models say of them."""
+"""Leaves sources out in turn, some groups at a time, and keeps what models say of them."""
 
 from __future__ import annotations
 
@@ -11,148 +11,128 @@ from multiprocessing import get_context
 
 import numpy as np
 from augment import CHANGES
-from linear import Linear, fit_linear
-from matrix import Matrix, Words, matrix, stack
-from measure import Floats, Labels, Mix, fit_mix
+from matrix import Floats, Labels, Matrix, matrix, stack
+from measure import CLASSES, Scale, fit_scale
 from network import Network, fit_network
-from rows import GROUPS, REALISTIC, Row, labels, weights
+from rows import FOLDS, GROUPS, REALISTIC, Row, group_of, labels, weights
+from words import Words
 
-DECAY = 1e-5
+from prism.classify.features import Reader
+
 # How many prompts of each realistic group are changed in every way.
 PAIRS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """The two models' logits, [rows, 4] each."""
-
-    linear: Floats
-    network: Floats
-
-    def take(self, index: Labels) -> Answers:
-        return Answers(self.linear[index], self.network[index])
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
     """What models that never saw a row's group say of it.
 
-    ``group``: the group's number in ``GROUPS``, per row. ``pairs``: per kind of change, the
-    rows that were changed and the answers to the changed texts.
+    ``logits``: [rows, 4]. ``group``: the group's number in ``GROUPS``, per row. ``pairs``: per
+    kind of change, the rows that were changed and the logits of the changed texts.
     """
 
-    answers: Answers
+    logits: Floats
     group: Labels
-    pairs: dict[str, tuple[Labels, Answers]]
+    pairs: dict[str, tuple[Labels, Floats]]
 
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """All that the folds share: prompts, changed copies of some, the word table, the seed."""
+    """All that the folds share: prompts, changed copies of some, the words, the seed."""
 
     rows: Sequence[Row]
     given: Matrix
     extra: Sequence[Row]
     changed: Matrix
     words: Words
+    reader: Reader
     seed: int
 
 
-def fit(rows: Sequence[Row], given: Matrix, words: Words, seed: int) -> tuple[Linear, Network]:
-    """Train both models."""
-    wanted, heavy = labels(rows), weights(rows)
-    return (
-        fit_linear(given, wanted, heavy, DECAY),
-        fit_network(given, words.vectors, wanted, heavy, seed),
-    )
+def fit(rows: Sequence[Row], given: Matrix, words: Words, seed: int) -> Network:
+    """Train on labelled prompts and their features."""
+    targets = np.eye(CLASSES, dtype=np.float32)[labels(rows)]
+    return fit_network(given, words.vectors, words.counts, targets, weights(rows), seed)
 
 
 def leave_out(task: Folds, jobs: int) -> Left:
-    """Train on all groups but one, answer for that one; ``jobs`` groups at a time."""
-    group = np.array([_group_of(row) for row in task.rows])
-    size = (len(task.rows), 4)
-    found = Answers(np.zeros(size, np.float32), np.zeros(size, np.float32))
-    pairs: dict[str, list[tuple[Labels, Answers]]] = {name: [] for name in CHANGES}
+    """For each fold, train on all else and answer for it; ``jobs`` folds at a time."""
+    group = np.array([group_of(row) for row in task.rows])
+    logits = np.zeros((len(task.rows), CLASSES), np.float32)
+    pairs: dict[str, list[tuple[Labels, Floats]]] = {name: [] for name in CHANGES}
     # Forked, so that the matrices are shared and not sent.
     _SHARED.append(task)
     with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
-        for number, (said, changed) in enumerate(pool.map(_fold, range(len(GROUPS)))):
-            out = np.flatnonzero(group == number)
-            found.linear[out], found.network[out] = said.linear, said.network
+        for out, said, changed in pool.map(_fold, FOLDS):
+            logits[out] = said
             for kind, part in changed.items():
                 pairs[kind].append(part)
     _SHARED.clear()
-    return Left(found, group, {kind: _join(parts) for kind, parts in pairs.items()})
+    return Left(logits, group, {kind: _join(parts) for kind, parts in pairs.items()})
 
 
 _SHARED: list[Folds] = []
 
 
-def _fold(number: int) -> tuple[Answers, dict[str, tuple[Labels, Answers]]]:
-    """What models trained without a group say of it, and of its prompts changed."""
+def _fold(names: Sequence[str]) -> tuple[Labels, Floats, dict[str, tuple[Labels, Floats]]]:
+    """What a model trained without some groups says of them, and of their prompts changed."""
     began, (task,) = time.monotonic(), _SHARED
-    name = list(GROUPS)[number]
-    group = np.array([_group_of(row) for row in task.rows])
-    own = np.flatnonzero(group != number)
-    copied = np.flatnonzero([_group_of(row) != number for row in task.extra])
-    models = fit(
+    left = {list(GROUPS).index(name) for name in names}
+    group = np.array([group_of(row) for row in task.rows])
+    inside = np.isin(group, list(left))
+    own, out = np.flatnonzero(~inside), np.flatnonzero(inside)
+    copied = np.flatnonzero([group_of(row) not in left for row in task.extra])
+    model = fit(
         [task.rows[i] for i in own] + [task.extra[i] for i in copied],
         stack(task.given.take(own), task.changed.take(copied)), task.words, task.seed,
     )  # fmt: skip
-    out = np.flatnonzero(group == number)
-    said = _answers(models, task.given.take(out))
-    wanted = labels([task.rows[i] for i in out])
-    right = [(part.argmax(1) == wanted).mean() for part in (said.linear, said.network)]
-    both = ((said.linear + said.network).argmax(1) == wanted).mean()
-    took = f"{len(out)} rows, {time.monotonic() - began:.0f} s"
-    print(f"  without {name}: {right[0]:.3f} {right[1]:.3f} {both:.3f} ({took})", flush=True)
-    changed = _pairs(task, out, models) if name in REALISTIC else {}
-    return said, changed
+    said = model.logits(task.given.take(out))
+    right = said.argmax(1) == labels([task.rows[i] for i in out])
+    found = ", ".join(
+        f"{name} {right[group[out] == list(GROUPS).index(name)].mean():.3f}" for name in names
+    )
+    print(f"  without: {found} right ({time.monotonic() - began:.0f} s)", flush=True)
+    return out, said, _pairs(task, out[group[out] < len(REALISTIC)], group, model)
 
 
-def mixed(left: Left, rows: Sequence[Row]) -> tuple[Mix, Floats, dict[str, tuple[Labels, Floats]]]:
-    """The final mix; and the probabilities, each group's by a mix that never saw the group."""
+def scaled(
+    left: Left, rows: Sequence[Row]
+) -> tuple[Scale, Floats, dict[str, tuple[Labels, Floats]]]:
+    """The calibration; and the probabilities, each group's by one that never saw the group."""
     wanted, heavy = labels(rows), weights(rows)
-    found = np.zeros_like(left.answers.linear)
-    pairs = {kind: np.zeros_like(said.linear) for kind, (_, said) in left.pairs.items()}
+    found = np.zeros_like(left.logits)
+    pairs = {kind: np.zeros_like(said) for kind, (_, said) in left.pairs.items()}
     for number in range(len(GROUPS)):
         rest, out = left.group != number, left.group == number
-        part = left.answers.take(np.flatnonzero(rest))
-        mix = fit_mix(part.linear, part.network, wanted[rest], heavy[rest])
-        own = left.answers.take(np.flatnonzero(out))
-        found[out] = mix.probabilities(own.linear, own.network)
+        scale = fit_scale(left.logits[rest], wanted[rest], heavy[rest])
+        found[out] = scale.probabilities(left.logits[out])
         for kind, (index, said) in left.pairs.items():
-            here = np.flatnonzero(left.group[index] == number)
-            pairs[kind][here] = mix.probabilities(said.linear[here], said.network[here])
-    final = fit_mix(left.answers.linear, left.answers.network, wanted, heavy)
+            here = left.group[index] == number
+            pairs[kind][here] = scale.probabilities(said[here])
+    final = fit_scale(left.logits, wanted, heavy)
     return final, found, {kind: (left.pairs[kind][0], said) for kind, said in pairs.items()}
 
 
-def _group_of(row: Row) -> int:
-    return next(i for i, sources in enumerate(GROUPS.values()) if row.source in sources)
-
-
-def _answers(models: tuple[Linear, Network], given: Matrix) -> Answers:
-    return Answers(models[0].logits(given), models[1].logits(given))
-
-
 def _pairs(
-    task: Folds, out: Labels, models: tuple[Linear, Network]
-) -> dict[str, tuple[Labels, Answers]]:
+    task: Folds, out: Labels, group: Labels, model: Network
+) -> dict[str, tuple[Labels, Floats]]:
     chance = random.Random(task.seed)
-    index = np.array(sorted(chance.sample(list(out), min(PAIRS, len(out)))))
+    index = np.array([
+        i
+        for number in sorted(set(group[out]))
+        for i in _some(out[group[out] == number], chance)
+    ])  # fmt: skip
     found = {}
     for kind, change in CHANGES.items():
         texts = [change(task.rows[i].text, chance) for i in index]
-        found[kind] = (index, _answers(models, matrix(texts, task.words)))
+        found[kind] = (index, model.logits(matrix(texts, task.reader)))
     return found
 
 
-def _join(parts: list[tuple[Labels, Answers]]) -> tuple[Labels, Answers]:
-    return (
-        np.concatenate([index for index, _ in parts]),
-        Answers(
-            np.concatenate([said.linear for _, said in parts]),
-            np.concatenate([said.network for _, said in parts]),
-        ),
-    )
+def _some(rows: Labels, chance: random.Random) -> list[int]:
+    return sorted(chance.sample(rows.tolist(), min(PAIRS, len(rows))))
+
+
+def _join(parts: list[tuple[Labels, Floats]]) -> tuple[Labels, Floats]:
+    index, said = zip(*parts, strict=True)
+    return np.concatenate(index), np.concatenate(said)

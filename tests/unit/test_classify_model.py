@@ -41,9 +41,9 @@ def shipped_with(tmp_path: Path, old: bytes, new: bytes) -> Path:
         (b"simple,code,reasoning,complex", b"simple,code,reasoning,Complex", "prism.classes"),
         (b"prism.format", b"prism.farmat", "prism.format is None"),
         (b"prism.words", b"prism.wards", "prism.words"),
-        (b"prism.senses", b"prism.sanses", "prism.senses"),
+        (b"prism.rows", b"prism.raws", "prism.rows"),
         (b"prism.abstain_below", b"prism.obstain_below", "prism.abstain_below"),
-        (b"tokens", b"takens", "inputs are"),
+        (b"\x05words", b"\x05wards", "inputs are"),
         (b"probabilities", b"prababilities", "outputs are"),
     ],
 )
@@ -151,3 +151,7 @@ def test_own_prompts_are_read_well(classifier: Classifier) -> None:
 def test_the_shipped_model_is_small_and_advises_a_threshold(classifier: Classifier) -> None:
     assert SHIPPED.stat().st_size <= 8 * 2**20
     assert 0.25 < classifier.abstain_below < 1
+
+
+def test_a_call_is_short_enough_for_an_event_loop(classifier: Classifier) -> None:
+    assert classifier.quick

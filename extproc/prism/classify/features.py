@@ -1,59 +1,98 @@
 """Text to the numbers that the classifier's model reads.
 
-Everything is vectorised over the code points of a bounded piece of the text, so a prompt of
-1 MB costs what one of 2,000 characters does. Training uses this very module: what it
-computes is part of the model's format (see ``FORMAT`` in ``prism.classify.model_file``).
+Training uses this very module and ``vocabulary``: what they compute is part of the model's
+format (see ``FORMAT`` in ``prism.classify.model_file``).
 """
 
 from __future__ import annotations
 
+import math
 import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prism.classify.letters import BREAK, DIGIT, KIND_OF, SIGN, SPACE
-from prism.classify.shape import shape_of
-from prism.classify.unwrap import unwrap
+from prism.classify.unwrap import AFTER, ALONE, BEFORE, unwrap
+from prism.classify.vocabulary import NOTHING, Vocabulary
 
 # What is read of a text, in characters: callers may clip with the same numbers.
 HEAD_CHARS = 1_200
 TAIL_CHARS = 800
-# The hashed features fall into this many buckets (a power of two).
-BUCKETS = 1 << 18
-# How many of the first and of the last tokens also count as "how it opens" and "how it ends".
-EDGE_TOKENS = 5
+# Of its words, so many at the start and at the end.
+HEAD_WORDS = 88
+TAIL_WORDS = 40
+MOST_WORDS = HEAD_WORDS + TAIL_WORDS
+SHAPE = 4
+"""Length of the vector ``Features.shape``."""
 
-Codes = NDArray[np.uint32]
-Flags = NDArray[np.bool_]
-
-# Factors that tell words, pairs, triples and edges (or 3- to 5-grams) from each other.
-_STEP, _TWO, _THREE, _EDGE, _ROLL = (
-    np.uint32(factor) for factor in (0x9E3779B1, 0xCC9E2D51, 0x1B873593, 0x6F0A1B2D, 0x01000193)
+# Line ends and indents are words of their own, under names that texts hardly have.
+LINE, PARAGRAPH, INDENT = "\x01", "\x02", "\x03"
+_ASCII = str.maketrans(
+    {chr(code): chr(code).lower() for code in range(ord("A"), ord("Z") + 1)}
+    | dict.fromkeys("123456789", "0")
 )
-_GRAM_SALTS = {3: np.uint32(0x2545F491), 4: np.uint32(0x5851F42D), 5: np.uint32(0x14057B7E)}
-_ONE, _BLANK, _ZERO = np.uint32(1), np.uint32(32), np.uint32(ord("0"))
-# One odd factor a place in a word; letters beyond the last share it.
-_PLACES: Codes = (
-    np.random.default_rng(20_240_607).integers(1, 2**31, 48, dtype=np.uint32) * np.uint32(2) + _ONE
-).astype(np.uint32)
-_MIX = tuple(np.uint32(number) for number in (16, 0x85EBCA6B, 13, 0xC2B2AE35))
+_ENDS = NOTHING.to_bytes(8, "little")
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """One text's features.
+    """``words``: int64 [2 to MOST_WORDS + 2] rows of the vocabulary, in order, ``NOTHING``
+    before the first and after the last.
 
-    ``tokens`` and ``grams``: distinct buckets (int64, 0 to ``BUCKETS`` - 1, never empty) of
-    the words and of the character n-grams. ``words``: 32-bit hashes of single words in
-    order, with pairs of neighbouring CJK characters after them. ``shape``: float32 [SHAPE].
+    ``shape``: float32 [SHAPE]: logarithms of the numbers of characters, lines, words read and
+    characters a line, each about 0 to 2.
     """
 
-    tokens: NDArray[np.int64]
-    grams: NDArray[np.int64]
-    words: Codes
+    words: NDArray[np.int64]
     shape: NDArray[np.float32]
+
+
+class Reader:
+    """Computes features of texts with one vocabulary. Thread-safe."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._before = _kinds(vocabulary, BEFORE) | _kinds(vocabulary, [()] * 7 + [ALONE])
+        self._after = _kinds(vocabulary, AFTER) | np.uint8(1 << 7)
+
+    def features_of(self, text: str) -> Features:
+        """Compute the features of any string; lone surrogates and NULs count as signs."""
+        clipped = clip(text)
+        words = self._words(clipped)
+        if self._may_be_wrapped(words):
+            bare = unwrap(clipped)
+            if bare is not clipped:
+                clipped = bare
+                words = self._words(clipped)
+        many = len(words) - 2
+        if many > MOST_WORDS:
+            words = np.concatenate((words[: HEAD_WORDS + 1], words[-TAIL_WORDS - 1 :]))
+        size, lines = len(clipped), clipped.count("\n") + 1
+        sizes = (size / 4, lines, many, size / lines / 4)
+        shape = [math.log1p(number) / 4 for number in sizes]
+        return Features(words, np.array(shape, np.float32))
+
+    def _may_be_wrapped(self, words: NDArray[np.int64]) -> bool:
+        before = self._before[words]
+        if not before.any():
+            return False
+        after = self._after[words]
+        return bool((before[:-1] & after[1:]).any() or (before[:-2] & after[2:]).any())
+
+    def _words(self, clipped: str) -> NDArray[np.int64]:
+        rows = map(self._vocabulary.__getitem__, normal(clipped).split())
+        return np.frombuffer(b"".join((_ENDS, *rows, _ENDS)), np.int64)
+
+
+def _kinds(vocabulary: Vocabulary, kinds: Sequence[Iterable[str]]) -> NDArray[np.uint8]:
+    """A bit for each kind that a row's word is of."""
+    found = np.zeros(vocabulary.size, np.uint8)
+    for bit, words in enumerate(kinds):
+        rows = [row for word in words if (row := vocabulary.row(word)) is not None]
+        found[rows] |= np.uint8(1 << bit)
+    return found
 
 
 def clip(text: str) -> str:
@@ -64,112 +103,16 @@ def clip(text: str) -> str:
     return f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
 
 
-def features_of(text: str) -> Features:
-    """Compute the features of any string; lone surrogates and NULs count as signs."""
-    clipped = unwrap(clip(text))
-    if not clipped.isascii():
-        # Full-width letters, ligatures and composed accents read as their plain forms.
-        limit = HEAD_CHARS + TAIL_CHARS + 1
-        clipped = unicodedata.normalize("NFKC", clipped)[:limit]
-    codes = np.frombuffer(clipped.lower().encode("utf-32-le", "surrogatepass"), np.uint32)
-    kinds = KIND_OF.take(codes, mode="clip")
-    # One digit is as good as another.
-    codes = np.where(kinds == DIGIT, _ZERO, codes)
-    words, signs = _words(codes, kinds)
-    return Features(
-        tokens=buckets_of(token_hashes(words), BUCKETS),
-        grams=buckets_of(_gram_hashes(codes, kinds), BUCKETS),
-        words=np.concatenate([words, _pairs(words, signs)]),
-        shape=shape_of(clipped, codes, kinds, len(words)),
-    )
-
-
-def word_hash(word: str) -> int:
-    """The hash under which ``Features.words`` has a word or a pair of CJK characters."""
-    words = features_of(word).words
-    return int(words[-1]) if len(words) else 0
-
-
-def mix(hashes: Codes) -> Codes:
-    """The finaliser of MurmurHash3 (Appleby, public domain), in place: every bit reaches all."""
-    far, first, near, second = _MIX
-    hashes ^= hashes >> far
-    hashes *= first
-    hashes ^= hashes >> near
-    hashes *= second
-    hashes ^= hashes >> far
-    return hashes
-
-
-def _words(codes: Codes, kinds: NDArray[np.uint8]) -> tuple[Codes, Flags]:
-    """Hashes of the runs of letters, runs of digits and single signs; and which are CJK."""
-    if not len(codes):
-        return np.zeros(0, np.uint32), np.zeros(0, np.bool_)
-    starts_here = kinds >= SIGN
-    starts_here[1:] |= kinds[1:] != kinds[:-1]
-    starts_here[0] = True
-    starts = starts_here.nonzero()[0]
-    ends = np.empty_like(starts)
-    ends[:-1], ends[-1] = starts[1:], len(codes)
-    places = np.arange(len(codes))
-    places -= starts.repeat(ends - starts)
-    letters = codes + _ONE
-    letters *= _STEP
-    letters *= _PLACES.take(places, mode="clip")
-    hashes = mix(np.add.reduceat(letters, starts, dtype=np.uint32))
-    found = kinds[starts]
-    kept = found != SPACE
-    return hashes[kept], found[kept] == BREAK
-
-
-def _pairs(words: Codes, signs: Flags) -> Codes:
-    """Pairs of neighbouring CJK characters: most Chinese words have two."""
-    if not signs.any():
-        return words[:0]
-    return mix(words[:-1] * _TWO + words[1:])[signs[1:] & signs[:-1]]
-
-
-def token_hashes(words: Codes) -> Codes:
-    """Hashes of single words, pairs, triples, and of the words at both ends."""
-    two = words[:-1] * _TWO
-    two += words[1:]
-    three = two[:-1] * _THREE
-    three += words[2:]
-    opening = words[:EDGE_TOKENS] * _EDGE
-    ending = words[-EDGE_TOKENS:] ^ _EDGE
-    return mix(np.concatenate((words, two, three, opening, ending)))
-
-
-def _gram_hashes(codes: Codes, kinds: NDArray[np.uint8]) -> Codes:
-    """Character 3- to 5-grams, a run of blanks counting as one blank, and so do both ends."""
-    blank = kinds == SPACE
-    kept = ~blank
-    kept[1:] |= kept[:-1]
-    squeezed = np.where(blank, _BLANK, codes)[kept]
-    letters = np.full(len(squeezed) + 2, _BLANK)
-    letters[1:-1] = squeezed
-    letters += _ONE
-    letters *= _STEP
-    letters ^= letters >> _MIX[0]
-    rolling = letters[:-1] * _ROLL
-    rolling += letters[1:]
-    found = [letters[:1]]
-    for size, salt in _GRAM_SALTS.items():
-        if len(letters) < size:
-            break
-        rolling = rolling[:-1] * _ROLL
-        rolling += letters[size - 1 :]
-        found.append(rolling ^ salt)
-    return mix(np.concatenate(found))
-
-
-def buckets_of(hashes: Codes, many: int) -> NDArray[np.int64]:
-    """The distinct values of ``hashes`` modulo ``many``, a power of two; 0 where none is."""
-    if not len(hashes):
-        return np.zeros(1, np.int64)
-    ordered = hashes & np.uint32(many - 1)
-    ordered.sort()
-    fresh = np.empty(len(ordered), np.bool_)
-    fresh[0] = True
-    np.not_equal(ordered[1:], ordered[:-1], out=fresh[1:])
-    return ordered[fresh].astype(np.int64)
+def normal(text: str) -> str:
+    """Small letters, 0 for every digit, line ends as words; letters of full width made plain."""
+    if text.isascii():
+        text = text.translate(_ASCII)
+    else:
+        # NFKC can make a text 18 times as long.
+        text = unicodedata.normalize("NFKC", text)[: HEAD_CHARS + TAIL_CHARS + 1].lower()
+        for digit in "123456789":
+            text = text.replace(digit, "0")
+    if "\n" in text:
+        text = text.replace("\n\n", f" {PARAGRAPH} ").replace("\n    ", f" {INDENT} ")
+        text = text.replace("\n\t", f" {INDENT} ").replace("\n", f" {LINE} ")
+    return text

@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import base64
 import binascii
+import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from prism.classify.shape import SHAPE
-from prism.classify.word_table import WordTable
+from prism.classify.features import SHAPE
+from prism.classify.vocabulary import Vocabulary
 from prism.routing.catalog import TASKS
 
 # Changes with the features: a model trained on others would answer nonsense.
-FORMAT = "2"
+FORMAT = "3"
 # Keys of the model's metadata.
 FORMAT_KEY = "prism.format"
 CLASSES_KEY = "prism.classes"
 WORDS_KEY = "prism.words"
-SENSES_KEY = "prism.senses"
+ROWS_KEY = "prism.rows"
 ABSTAIN_KEY = "prism.abstain_below"
 
 CLASSES = ",".join(TASKS)
 INPUTS: dict[str, tuple[str, list[int | None]]] = {
-    "tokens": ("tensor(int64)", [None]),
-    "grams": ("tensor(int64)", [None]),
     "words": ("tensor(int64)", [None]),
-    "senses": ("tensor(int64)", [None]),
     "shape": ("tensor(float)", [SHAPE]),
 }
 OUTPUTS: dict[str, tuple[str, list[int | None]]] = {
@@ -43,13 +41,13 @@ class ModelRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """``session``: an onnxruntime session. ``words``: the words it knows.
+    """``session``: an onnxruntime session. ``vocabulary``: the words it knows.
 
     ``abstain_below``: the confidence under which its trainer advises to abstain.
     """
 
     session: Any
-    words: WordTable
+    vocabulary: Vocabulary
     abstain_below: float
 
 
@@ -72,7 +70,9 @@ def open_model(path: Path, threads: int) -> Model:
         raise ModelRefused(f"{path}: not a readable ONNX model: {error}") from error
     said = session.get_modelmeta().custom_metadata_map
     _check(path, session, said)
-    return Model(session, _words(path, said), _threshold(path, said))
+    vocabulary = _vocabulary(path, said)
+    _probe(path, session, vocabulary)
+    return Model(session, vocabulary, _threshold(path, said))
 
 
 def _check(path: Path, session: Any, said: dict[str, str]) -> None:
@@ -92,23 +92,33 @@ def _sizes(shape: list[int | str | None]) -> list[int | None]:
     return [size if isinstance(size, int) else None for size in shape]
 
 
-def _words(path: Path, said: dict[str, str]) -> WordTable:
-    hashes = _array(path, said, WORDS_KEY, "<u4")
-    senses = _array(path, said, SENSES_KEY, "<u2")
-    if not len(hashes) or (hashes[1:] <= hashes[:-1]).any():
-        raise ModelRefused(f"{path}: metadata {WORDS_KEY} is not a rising list of hashes")
-    if len(senses) != len(hashes):
+def _vocabulary(path: Path, said: dict[str, str]) -> Vocabulary:
+    names = _unpacked(path, said, WORDS_KEY).decode("utf-8", "replace").split("\n")
+    packed = _unpacked(path, said, ROWS_KEY)
+    rows = struct.unpack(f"<{len(packed) // 2}H", packed[: len(packed) // 2 * 2])
+    if len(rows) != len(names):
         raise ModelRefused(
-            f"{path}: metadata {SENSES_KEY} has {len(senses)} entries for {len(hashes)} words"
+            f"{path}: metadata {ROWS_KEY} has {len(rows)} entries for {len(names)} words"
         )
-    return WordTable(hashes, senses)
+    return Vocabulary(names, rows)
 
 
-def _array(path: Path, said: dict[str, str], key: str, kind: str) -> NDArray[np.uint32]:
+def _unpacked(path: Path, said: dict[str, str], key: str) -> bytes:
     try:
-        return np.frombuffer(base64.b64decode(said[key], validate=True), kind).astype(np.uint32)
-    except (KeyError, ValueError, binascii.Error) as error:
+        return zlib.decompress(base64.b64decode(said[key], validate=True))
+    except (KeyError, ValueError, binascii.Error, zlib.error) as error:
         raise ModelRefused(f"{path}: metadata {key} is unreadable: {error!r}") from None
+
+
+def _probe(path: Path, session: Any, vocabulary: Vocabulary) -> None:
+    """Run it once on the last row that the words name: a smaller table would fail on texts."""
+    words = np.array([0, vocabulary.size - 1, 0])
+    try:
+        (found,) = session.run(None, {"words": words, "shape": np.zeros(SHAPE, np.float32)})
+    except Exception as error:
+        raise ModelRefused(f"{path}: the table has fewer rows than its words: {error}") from error
+    if not 0.99 < float(found.sum()) < 1.01:
+        raise ModelRefused(f"{path}: its probabilities sum to {float(found.sum())}, not to 1")
 
 
 def _threshold(path: Path, said: dict[str, str]) -> float:

@@ -21,12 +21,29 @@ _OPENING = re.compile(r"\W*you(?: are|'re)\b", re.IGNORECASE)
 
 _ENDS = r".!?\n;:()\[\],。！？；：，（）"
 _CLAUSE = re.compile(rf"[^{_ENDS}]*(?:[{_ENDS}]+|$)")
-# Some word that every clause to the router has, to spare other texts the rest.
-_GATE = (
-    "simple", "easy", "trivial", "router", "model", "llm", "instructions", "rules", "taxonomy",
-    "label set", "label:", "override", "no need to think", "reasoning", "complex", " task",
-    "quick question", "sencill", "fácil", "tâche", "aufgabe", "задач", "简单",
+# Every transcript, and every clause to the router, has a word of one kind and then, next to it
+# or one word further, another of the same kind. Looking for such two is much cheaper than the
+# rest, and spares most texts the rest.
+BEFORE = (
+    ("simple", "easy", "trivial", "basic", "straightforward", "quick", "tiny", "hard", "complex",
+     "difficult", "cheap", "cheapest", "small", "smallest", "nano", "mini", "best", "biggest",
+     "strongest", "powerful", "expensive"),
+    ("user", "human", "task", "label", "difficulty", "complexity"),
+    ("no", "to", "deepest"),
 )  # fmt: skip
+AFTER = (
+    ("task", "tasks", "question", "questions", "request", "requests", "one", "ones", "prompt",
+     "job", "query", "model", "llm", "", ".", "!", ",", ":", ")", "]", "\"", "'"),
+    (":", "*:", "**:"),
+    ("think", "reasoning", "need"),
+)  # fmt: skip
+ALONE = frozenset({
+    "router", "taxonomy", "override", "ignore", "disregard", "sencilla", "fácil", "tâche",
+    "aufgabe", "задача", "задачу", "简单",
+})  # fmt: skip
+"""One of these is enough."""
+
+
 _EASE = "(?:simple|easy|trivial|basic|straightforward|quick|tiny|hard|complex|difficult)"
 _TO_ROUTER = re.compile(
     rf"""
@@ -52,9 +69,6 @@ def unwrap(text: str) -> str:
     Text that is all wrapping comes back as it was.
     """
     turn = _last_turn(text)
-    lowered = turn.lower()
-    if not any(word in lowered for word in _GATE):
-        return turn
     clauses = _CLAUSE.findall(turn)
     kept = [
         clause

@@ -1,0 +1,142 @@
+"""Measures the classifier next to its baselines: ``python training/bench.py --data DIR``.
+
+Quality is out of source: our model and the TF-IDF baseline are trained anew without the sources
+that they answer for. Speed, size and memory are those of the model that is shipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+sys.path.insert(0, str(HERE.parent / "extproc"))
+
+import numpy as np  # noqa: E402 (the package is found by the line above)
+from baselines import keyword_answers, tfidf_answers  # noqa: E402
+from measure import Floats, Labels, ece, kept, macro_f1, under_routed  # noqa: E402
+from rows import FOLDS, GROUPS, REALISTIC, Row, group_of, labels  # noqa: E402
+from train import SEED, prepare  # noqa: E402
+from validate import Folds, leave_out, scaled  # noqa: E402
+
+from prism.classify import SHIPPED, Classifier  # noqa: E402
+
+Figures = dict[str, float]
+
+
+def main() -> None:
+    """Measure, print a table, write the figures."""
+    asked = _arguments()
+    began = time.monotonic()
+
+    def say(what: str) -> None:
+        print(f"[{time.monotonic() - began:5.0f} s] {what}", flush=True)
+
+    say("speed, size and memory of the shipped model")
+    figures = _cost(asked.data)
+    say("quality: training without each source in turn")
+    task = prepare(asked.data, asked.words, say)
+    figures |= _ours(task, asked.jobs)
+    say("the baselines")
+    figures |= _quality("keywords_", task.rows, keyword_answers(task.rows))
+    figures |= _quality("tfidf_", task.rows, _tfidf(task.rows))
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    asked.out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    _show(figures)
+    say(f"wrote {asked.out}")
+
+
+def _cost(data: Path) -> Figures:
+    """Times over the authored prompts in random order, one thread, features included."""
+    before, began = _memory_mib(), time.perf_counter()
+    classifier = Classifier()
+    classifier.classify("")
+    loaded = (time.perf_counter() - began) * 1_000
+    memory = _memory_mib() - before
+    with (data / "authored.jsonl").open(encoding="utf-8") as lines:
+        texts = [json.loads(line)["text"] for line in lines]
+    random.Random(SEED).shuffle(texts)
+    times = []
+    for text in texts:
+        began = time.perf_counter()
+        classifier.classify(text)
+        times.append((time.perf_counter() - began) * 1_000)
+    p50, p99 = np.percentile(times, [50, 99])
+    return {
+        "p50_ms": round(float(p50), 3), "mean_ms": round(float(np.mean(times)), 3),
+        "p99_ms": round(float(p99), 3), "load_ms": round(loaded, 1),
+        "model_mib": round(SHIPPED.stat().st_size / 2**20, 2), "memory_mib": round(memory, 1),
+    }  # fmt: skip
+
+
+def _memory_mib() -> float:
+    """The most memory that the process has held (Linux counts in KiB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _ours(task: Folds, jobs: int) -> Figures:
+    left = leave_out(task, jobs)
+    _, said, pairs = scaled(left, task.rows)
+    threshold = Classifier().abstain_below
+    found = _quality("", task.rows, said, threshold)
+    shares = [kept(said[index], changed, threshold) for index, changed in pairs.values()]
+    same, same_or_abstained = np.mean(shares, axis=0)
+    return found | {
+        "robust": round(float(same), 4),
+        "robust_or_abstained": round(float(same_or_abstained), 4),
+        "abstain_below": threshold,
+    }
+
+
+def _quality(prefix: str, rows: list[Row], said: Floats, threshold: float = 0.0) -> Figures:
+    group = np.array([group_of(row) for row in rows])
+    real, wanted = group < len(REALISTIC), labels(rows)
+
+    def f1(here: Labels) -> float:
+        return round(macro_f1(wanted[here], said[here].argmax(1)), 4)
+
+    return {
+        f"{prefix}macro_f1_out_of_source": f1(real),
+        f"{prefix}macro_f1_benchmarks": f1(~real),
+        f"{prefix}ece": round(ece(wanted[real], said[real]), 4),
+        f"{prefix}under_routed": round(under_routed(wanted[real], said[real], threshold), 4),
+    }
+
+
+def _tfidf(rows: list[Row]) -> Floats:
+    group = np.array([group_of(row) for row in rows])
+    found = np.zeros((len(rows), 4), np.float32)
+    for names in FOLDS:
+        out = np.isin(group, [list(GROUPS).index(name) for name in names])
+        train = [row for row, left in zip(rows, out, strict=True) if not left]
+        found[out] = tfidf_answers(train, [rows[i] for i in np.flatnonzero(out)])
+        print(f"  without {', '.join(names)}", flush=True)
+    return found
+
+
+def _show(figures: Figures) -> None:
+    for name, value in figures.items():
+        print(f"{name:32} {value:>10}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    root = HERE.parent
+    parser.add_argument("--data", type=Path, default=root.parent / "shared" / "data" / "prompts")
+    parser.add_argument(
+        "--out", type=Path, default=root / "build" / "bench" / "bench-classifier.json"
+    )
+    parser.add_argument("--words", type=Path, default=HERE / "words.npz")
+    parser.add_argument("--jobs", type=int, default=2, help="folds trained at a time")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
