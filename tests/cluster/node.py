@@ -88,6 +88,15 @@ class Pod:
         status = self._processes.pop(container).wait(PATIENCE_S)
         assert status == 0, f"{container} of {self.name}: {self.log(container).read_text()}"
 
+    def end(self, container: str) -> None:
+        """End a container as the kubelet does when the pod goes: its preStop hook, then SIGTERM."""
+        hook = self._container(container)["lifecycle"]["preStop"]["exec"]["command"]
+        command = [*PROGRAMS["extproc"], *self._arguments(container, hook[1:])]
+        assert hook[0] == "prism"
+        done = subprocess.run(command, env=self._environment, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        self.kill(container, signal.SIGTERM)
+
     def kill(self, container: str, number: int = signal.SIGKILL) -> None:
         """End a container by a signal."""
         process = self._processes.pop(container)
@@ -112,19 +121,24 @@ class Pod:
         """Where a container logs."""
         return self.folder / f"{container}.log"
 
-    def _command(self, name: str) -> list[str]:
+    def _container(self, name: str) -> dict[str, Any]:
         every = [*self._spec.get("initContainers", ()), *self._spec["containers"]]
         (container,) = [one for one in every if one["name"] == name]
+        return container
+
+    def _command(self, name: str) -> list[str]:
+        container = self._container(name)
         image = container["image"].rpartition("/")[2]
         (program,) = [command for word, command in PROGRAMS.items() if word in image]
+        return [*program, *self._arguments(name, container["args"])]
+
+    def _arguments(self, name: str, arguments: Sequence[str]) -> list[str]:
+        """Arguments as they are on this machine, for a container."""
         mounts = {
             mount["mountPath"]: str(self.folder / mount["name"])
-            for mount in container.get("volumeMounts", ())
+            for mount in self._container(name).get("volumeMounts", ())
         }
-        arguments: list[str] = []
-        for argument in container["args"]:
-            arguments += self._local(argument, mounts)
-        return [*program, *arguments]
+        return [local for argument in arguments for local in self._local(argument, mounts)]
 
     def _local(self, argument: str, mounts: Mapping[str, str]) -> list[str]:
         """An argument with this machine's paths, ports and addresses."""

@@ -4,16 +4,18 @@ ServiceAccount, kubectl, and requests of the real OpenAI client through a real E
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from tests.gateway import config
 from tests.gateway.conftest import specs, urls
-from tests.gateway.running import simulated, until
+from tests.gateway.running import chat, simulated, until
 
 from prism.providers import SimulatedProviders
 
@@ -185,6 +187,42 @@ def test_without_api_server_and_operator_a_new_pod_starts_from_what_is_stored(
     release.apply(table(providers, "coder"))
     for one in release.gateways:
         until(lambda g=one: answered_by(g) == "coder", "the new operator to act")
+
+
+def test_a_pod_that_ends_cuts_no_request_off(
+    release: Release, providers: SimulatedProviders
+) -> None:
+    release.start_operators(1)
+    (gateway,) = release.start_gateways(1)
+    release.apply(table(providers, "mini"), CLIENT)
+    gateway.until_ready()
+    over = threading.Event()
+    answers: list[httpx.Response] = []
+    refused = threading.Event()
+
+    def clients() -> None:
+        with httpx.Client(base_url=gateway.url, timeout=30) as client:
+            client.headers["authorization"] = f"Bearer {config.CLIENT_KEY}"
+            while not over.is_set():
+                try:
+                    answers.append(client.post("/v1/chat/completions", json=chat("hello")))
+                except httpx.ConnectError:  # nobody listens any more: other pods would answer
+                    refused.set()
+                    return
+
+    threads = [threading.Thread(target=clients) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        gateway.pod.end("extproc")
+        gateway.pod.kill("envoy", signal.SIGTERM)  # a sidecar goes last
+        assert refused.wait(30)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert {answer.status_code for answer in answers} == {200}
+    assert "close" in [answer.headers.get("connection") for answer in answers]
 
 
 def test_certificates_are_renewed_without_a_restart(
