@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections import Counter
 from pathlib import Path
@@ -155,3 +156,9 @@ def test_the_shipped_model_is_small_and_advises_a_threshold(classifier: Classifi
 
 def test_a_call_is_short_enough_for_an_event_loop(classifier: Classifier) -> None:
     assert classifier.quick
+
+
+def test_onnxruntime_is_told_not_to_report_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    Classifier()
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
