@@ -114,9 +114,14 @@ class Controller:
     async def _warm(self) -> None:
         """Start from what is stored, also as a standby, so far as it can be read."""
         try:
-            self._live = await self._store.read()
+            self._live = await self._store.read(self._known())
         except (Damaged, *UNREACHABLE) as error:
             log.info("the stored snapshot is not known yet: %s", error)
+
+    def _known(self) -> list[Resource]:
+        """Every resource that was parsed already."""
+        present = (one.resource for one in self.inventory.all())
+        return [*self._live.values(), *(one for one in present if one is not None)]
 
     async def _quiet(self) -> None:
         """Wait until changes pause, at most for as long as a burst may hold everything up."""
@@ -148,7 +153,7 @@ class Controller:
         live: Mapping[Key, Resource] = {}
         while True:
             try:
-                live = await self._store.read()
+                live = await self._store.read(self._known())
             except Damaged as error:
                 message = f"The stored snapshot cannot be read and is made anew: {error}"
                 log.warning(message)

@@ -33,6 +33,8 @@ _CALM_S = 3.0
 _LATEST_S = 15.0
 """How long replicas may come and go before their number is written all the same."""
 _RETRY_S = 1.0
+_AT_ONCE = 100
+"""Resources that are looked at in one go; then others get their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +84,17 @@ class Reporter:
         await self._wake.wait()
         while True:
             self._wake.clear()
-            self._look_once(patient=True, calm=False)
+            await self._look_once(patient=True, calm=False)
             await self._answers()
-            since = (since or loop.time()) if self._look_once(patient=False, calm=False) else None
+            left = await self._look_once(patient=False, calm=False)
+            since = (since or loop.time()) if left else None
             wait = None
             if since is not None:
                 wait = min(_CALM_S, max(0.0, since + _LATEST_S - loop.time()))
             try:
                 await asyncio.wait_for(self._wake.wait(), wait)
             except TimeoutError:
-                self._look_once(patient=False, calm=True)
+                await self._look_once(patient=False, calm=True)
                 since = None
                 await self._wake.wait()
 
@@ -105,7 +108,7 @@ class Reporter:
         except TimeoutError:
             pass
 
-    def _look_once(self, patient: bool, calm: bool) -> bool:
+    async def _look_once(self, patient: bool, calm: bool) -> bool:
         """Queue what has to be written; whether only numbers are left that were not.
 
         ``patient``: what replicas have not answered yet is not written. ``calm``: numbers are.
@@ -113,7 +116,9 @@ class Reporter:
         standing = self._standing
         left = False
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        for one in self._inventory.all() if standing is not None else ():
+        for index, one in enumerate(self._inventory.all()):
+            if index % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)
             status = self._status(standing, one, now) if standing is not None else None
             if status is None:
                 continue

@@ -3,12 +3,16 @@ operator takes up where the one before it left off."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+from collections.abc import Collection, Iterable
 from typing import Any
 
+from google.protobuf.message import DecodeError
 from kubernetes_asyncio.client import ApiClient, ApiException, CoreV1Api
 
+from prism.config.v1.snapshot_pb2 import Snapshot
 from prism.resources import API_VERSION, Resource, read_document
 from prism.wire import snapshot
 from prism.wire.snapshot import BadSnapshot
@@ -38,8 +42,16 @@ class Store:
         self.name = name
         self._version = ""
 
-    async def read(self) -> dict[Key, Resource]:
-        """The stored resources; none where nothing is stored. Raises ``Damaged``."""
+    async def read(self, known: Iterable[Resource] = ()) -> dict[Key, Resource]:
+        """The stored resources; none where nothing is stored. Raises ``Damaged``. Those that
+        are among the ``known`` ones are not parsed again."""
+        content = await self.look()
+        # Thousands take a second or more, for which nobody else should have to wait.
+        return await asyncio.to_thread(unpacked, content, list(known)) if content else {}
+
+    async def look(self) -> str:
+        """What is stored, as it stands in the ConfigMap; empty where nothing is. From then on
+        nobody else has written until a writing says so."""
         try:
             found = await self._core.read_namespaced_config_map(
                 self.name, self.namespace, _request_timeout=TIMEOUT_S
@@ -48,10 +60,9 @@ class Store:
             if error.status != 404:
                 raise
             self._version = ""
-            return {}
+            return ""
         self._version = found.metadata.resource_version
-        content = (found.binary_data or {}).get(ENTRY)
-        return unpacked(content) if content else {}
+        return (found.binary_data or {}).get(ENTRY) or ""
 
     async def write(self, version: str, encoded: bytes) -> None:
         """Store a snapshot; raises ``TooLarge``. Another writer since the last reading or
@@ -83,14 +94,16 @@ class Store:
         return {"metadata": metadata, "binaryData": {ENTRY: base64.b64encode(packed).decode()}}
 
 
-def unpacked(content: str) -> dict[Key, Resource]:
+def unpacked(content: str, known: Collection[Resource] = ()) -> dict[Key, Resource]:
     """The resources in an entry of ``binaryData``; raises ``Damaged``."""
     try:
-        stored = snapshot.decode(snapshot.unpack(base64.b64decode(content, validate=True)))
-    except (BadSnapshot, binascii.Error) as error:
+        message = Snapshot.FromString(snapshot.unpack(base64.b64decode(content, validate=True)))
+        stored = snapshot.resources_of(message, known)
+    except (BadSnapshot, DecodeError, binascii.Error) as error:
         raise Damaged(str(error)) from None
-    resources = [resource for one in stored if (resource := _reread(one)) is not None]
-    return {resource_key(resource): resource for resource in resources}
+    parsed = set(map(id, known))
+    found = (one if id(one) in parsed else _reread(one) for one in stored)
+    return {resource_key(resource): resource for resource in found if resource is not None}
 
 
 def _reread(stored: Resource) -> Resource | None:

@@ -10,7 +10,7 @@ from kubernetes_asyncio.client import ApiException
 from prism_operator.api import UNREACHABLE
 from prism_operator.events import Message, Recorder, config_map
 from prism_operator.metrics import Metrics
-from prism_operator.store import Damaged, Store, TooLarge
+from prism_operator.store import Store, TooLarge
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,6 @@ class Writer:
     async def _catch_up(self) -> None:
         """Someone else wrote or deleted the ConfigMap: know it as it is before writing again."""
         try:
-            await self._store.read()
-        except (Damaged, *UNREACHABLE) as error:
+            await self._store.look()
+        except UNREACHABLE as error:
             log.info("the stored snapshot cannot be read: %s", error)
