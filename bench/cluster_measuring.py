@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import cluster_documents as documents
 import psutil
+from cluster_processor import Processor
 from cluster_requests import Count, Replicas
 from figures import quantile
 from tests.cluster.release import Release
@@ -45,7 +46,8 @@ class Change:
 @dataclass(slots=True)
 class Result:
     """Everything measured. ``reconciled`` and ``live`` are seconds from starting an operator
-    over many resources; memory is RSS in MiB by process."""
+    over many resources; memory is RSS in MiB by process; ``others`` is the share of the
+    processor's time that other programs took."""
 
     alone: list[Change] = field(default_factory=list)
     loaded: list[Change] = field(default_factory=list)
@@ -55,6 +57,7 @@ class Result:
     live: float = 0.0
     reconciled: float = 0.0
     memory: dict[str, float] = field(default_factory=dict)
+    others: float = 0.0
 
 
 class Measuring:
@@ -78,7 +81,7 @@ class Measuring:
 
     async def run(self) -> Result:
         """Measure everything."""
-        found, plan = self.result, self._plan
+        found, plan, processor = self.result, self._plan, Processor()
         first = documents.change(self._number, self._port)
         await self._apply([documents.policy("bench", documents.KEY), first])
         for gateway in self._release.gateways:
@@ -97,6 +100,7 @@ class Measuring:
         self._say(f"{plan.few} changes among them")
         found.many = [await self._change() for _ in range(plan.few)]
         found.memory |= self._memory("_2000")
+        found.others = processor.others()
         return found
 
     async def _change(self) -> Change:
@@ -202,6 +206,7 @@ def figures(found: Result) -> dict[str, float]:
         "applied_2000_s": found.applied,
         "reconcile_2000_live_s": found.live,
         "reconcile_2000_s": found.reconciled,
+        "others_processor_share": found.others,
         **found.memory,
     }
     return {name: round(value, 4) for name, value in made.items()}

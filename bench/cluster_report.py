@@ -19,6 +19,8 @@ TARGETS = {
     "reconcile_2000_s": 10.0,
 }
 """What is to be reached, by figure: at most."""
+_MOST_OTHERS = 0.2
+"""Where others took a larger share of the processor, the figures are not Prism's."""
 BEGIN, END = "<!-- bench-cluster: begin -->", "<!-- bench-cluster: end -->"
 
 
@@ -65,6 +67,10 @@ def _sentences(found: Mapping[str, float]) -> Iterator[str]:
             f"{n} {found[f'{n}_rss_mib{ending}']:.0f}" for n in ("operator", "extproc", "envoy")
         )
         yield f"Memory with {what} (largest RSS, MiB): {', '.join(sizes)}"
+    others = found["others_processor_share"]
+    yield f"Other programs took {others:.0%} of the processor's time meanwhile" + (
+        ": measure again on a machine of your own" if others > _MOST_OTHERS else ""
+    )
 
 
 def store(folder: Path, found: Mapping[str, float], result: Result) -> None:
