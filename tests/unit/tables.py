@@ -27,6 +27,7 @@ from prism.routing.catalog import (
     Retry,
     Table,
     Task,
+    Wait,
 )
 from prism.routing.signals import Classification, Signals
 
@@ -96,7 +97,7 @@ def table(name: str = "main", **changes: Any) -> Table:
         require_api_key=False,
         failure_mode=FailureMode.OPEN,
         retry=Retry(max_attempts=3, attempt_timeout_s=30),
-        racing=Racing(frozenset(), 0, 1.0),
+        racing=Racing(frozenset(), Wait.FIXED, 0, 1.0, None),
     )
     return replace(made, **changes)
 

@@ -18,6 +18,7 @@ from prism.routing.catalog import (
     Retry,
     Table,
     Task,
+    Wait,
 )
 from prism.routing.decide import Health, decide
 from prism.routing.decision import Decision, Step
@@ -58,7 +59,9 @@ tables = st.builds(
     table,
     cells=cells,
     retry=st.builds(Retry, st.integers(1, 4), st.just(30.0)),
-    racing=st.builds(Racing, st.frozensets(modes), st.just(50), st.just(1.0)),
+    racing=st.builds(
+        Racing, st.frozensets(modes), st.just(Wait.FIXED), st.just(50), st.just(1.0), st.none()
+    ),
 )
 requests = st.builds(
     Signals,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prism.routing.catalog import Racing
+from prism.routing.catalog import Racing, Wait
 from prism.routing.decide import Health, decide
 from prism.routing.identify import Caller
 from prism.routing.plan import compile_plan
@@ -21,7 +21,7 @@ from .tables import (
     table,
 )
 
-RACING = {"racing": Racing(frozenset({BALANCED}), 50, 1.0)}
+RACING = {"racing": Racing(frozenset({BALANCED}), Wait.FIXED, 50, 1.0, None)}
 
 
 @pytest.mark.parametrize(

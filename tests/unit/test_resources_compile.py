@@ -33,6 +33,7 @@ from prism.routing.catalog import (
     Racing,
     Retry,
     Task,
+    Wait,
 )
 from prism.routing.plan import compile_plan
 
@@ -96,7 +97,8 @@ def test_a_table_with_every_field() -> None:
     assert (result.project_header, result.require_api_key) == ("x-project", True)
     assert result.failure_mode is FailureMode.CLOSED
     assert result.retry == Retry(2, 90.0)
-    assert result.racing == Racing(frozenset({Mode.SPORT, Mode.BALANCED}), 250, 0.25)
+    raced = frozenset({Mode.SPORT, Mode.BALANCED})
+    assert result.racing == Racing(raced, Wait.P95, 250, 0.25, 2.5)
 
 
 def test_a_policy_with_every_field() -> None:

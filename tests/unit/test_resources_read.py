@@ -40,7 +40,7 @@ def test_defaults_of_a_table() -> None:
     assert spec["identity"] == {"apiKeys": "Optional"}
     assert spec["failureMode"] == "Open"
     assert spec["retry"] == {"maxAttempts": 3, "attemptTimeout": "30s"}
-    assert spec["racing"] == {"modes": [], "waitMs": 0, "maxShare": 0.1}
+    assert spec["racing"] == {"modes": [], "wait": "Fixed", "waitMs": 0, "maxShare": 0.1}
 
 
 def test_defaults_of_a_policy() -> None:

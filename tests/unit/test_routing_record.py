@@ -36,6 +36,7 @@ def test_a_record_as_json() -> None:
         "inputTokens": 1000,
         "maxOutputTokens": None,
         "stream": False,
+        "actsAtProvider": False,
     }
     assert data["decision"]["models"] == ["medium", "small"]
     assert {"step": "eligible", "text": "lacks tools", "model": "tiny"} in data["decision"][

@@ -87,6 +87,19 @@ def _ext_proc(settings: Settings, stage: str, headers_mode: str, *, fail_open: b
     )
 
 
+def attempt_timeout() -> dict[str, Any]:
+    """Gives the internal listener's router the limit of an attempt that races. Envoy takes its
+    own header off what comes from outside, so the limit travels under another name."""
+    limit = names.set_header(
+        headers.ENVOY_PER_TRY_TIMEOUT_MS, f"%REQ({headers.ATTEMPT_TIMEOUT_MS})%"
+    )
+    config = names.typed(
+        "extensions.filters.http.header_mutation.v3.HeaderMutation",
+        mutations={"request_mutations": [{"append": limit}]},
+    )
+    return {"name": "envoy.filters.http.header_mutation", "typed_config": config}
+
+
 def router() -> dict[str, Any]:
     """The last filter."""
     config = names.typed("extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)

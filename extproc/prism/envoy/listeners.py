@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prism.envoy import names
 from prism.envoy.filters import (
     access_log,
+    attempt_timeout,
     early_header_mutation,
     ext_proc,
     local_replies,
@@ -85,7 +86,11 @@ def attempts_listener(settings: Settings) -> dict[str, Any]:
         server_header_transformation="PASS_THROUGH",
         stream_idle_timeout=STREAM_IDLE,
         route_config=_attempt_routes(),
-        http_filters=[ext_proc(settings, names.ATTEMPT_STAGE, fail_open=False), router()],
+        http_filters=[
+            attempt_timeout(),
+            ext_proc(settings, names.ATTEMPT_STAGE, fail_open=False),
+            router(),
+        ],
         local_reply_config=local_replies(),
     )
     return {

@@ -38,6 +38,9 @@ MODEL_SPAN: Final = "x-prism-model-span"
 """``START-END``, the byte offsets of the value of ``model`` in the body; none: leave the body."""
 API_PATH: Final = "x-prism-api-path"
 """The path below the provider's base URL, with the query."""
+ATTEMPT_TIMEOUT_MS: Final = "x-prism-attempt-timeout-ms"
+"""Only in races: how long an attempt may take until headers. The internal listener ends it, since
+the gateway's own limit only starts the next one there."""
 MAX_ATTEMPTS: Final = 5
 """As many attempts as a table may ask for; Envoy's routes know this many cluster headers."""
 
@@ -54,6 +57,7 @@ def further() -> tuple[str, ...]:
         *(cluster_header(number) for number in range(1, MAX_ATTEMPTS + 1)),
         MODEL_SPAN,
         API_PATH,
+        ATTEMPT_TIMEOUT_MS,
     )
 
 
@@ -62,10 +66,12 @@ INTERNAL: Final = (
     TASK_TYPE,
     MODEL_SPAN,
     API_PATH,
+    ATTEMPT_TIMEOUT_MS,
     *(cluster_header(number) for number in range(1, MAX_ATTEMPTS + 1)),
 )
 
 # Envoy's own (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_filters/router_filter).
 ENVOY_MAX_RETRIES: Final = "x-envoy-max-retries"
 ENVOY_PER_TRY_TIMEOUT_MS: Final = "x-envoy-upstream-rq-per-try-timeout-ms"
+ENVOY_HEDGE: Final = "x-envoy-hedge-on-per-try-timeout"
 ENVOY_ATTEMPT_COUNT: Final = "x-envoy-attempt-count"

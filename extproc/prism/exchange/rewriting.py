@@ -10,6 +10,7 @@ from prism.exchange.targets import Target
 from prism.prompt.document import Document, edit
 from prism.routing.catalog import Retry
 from prism.routing.decision import Decision
+from prism.routing.racing import Race
 
 # The client's key is for the gateway; no provider may see it.
 _CLIENT_KEYS = ("api-key", "x-api-key")
@@ -24,25 +25,39 @@ def rewrite(
     decision: Decision,
     decision_id: str,
     project_header: str | None,
+    race: Race | None = None,
 ) -> Rewrite:
     """Write attempt 1 in full, and leave what the attempt stage needs for the others.
 
     ``path`` is below the provider's base URL, with the query. ``document`` of ``None``
-    leaves the body as it is. ``project_header`` is for the gateway alone, too.
+    leaves the body as it is. ``project_header`` is for the gateway alone, too. ``race`` has
+    the targets race instead of following each other.
     """
     first = targets[0]
     set_headers = [
         (":path", first.base_path + path),
         (names.DECISION_ID, decision_id),
-        (names.ENVOY_MAX_RETRIES, str(len(targets) - 1)),
-        (names.ENVOY_PER_TRY_TIMEOUT_MS, str(round(retry.attempt_timeout_s * 1000))),
-        (names.cluster_header(1), first.cluster),
     ]
     labels = {
         "decision_id": decision_id,
         "task": decision.task.value,
         "mode": decision.mode.value,
     }
+    timeout = str(round(retry.attempt_timeout_s * 1000))
+    if race is None:
+        set_headers += (
+            (names.ENVOY_MAX_RETRIES, str(len(targets) - 1)),
+            (names.ENVOY_PER_TRY_TIMEOUT_MS, timeout),
+            (names.cluster_header(1), first.cluster),
+        )
+    else:
+        # Without the first cluster's name, attempt 1 takes the internal listener, too.
+        set_headers += (
+            (names.ENVOY_MAX_RETRIES, str(len(race.models) - 1)),
+            (names.ENVOY_PER_TRY_TIMEOUT_MS, str(max(1, race.wait_ms))),
+            (names.ENVOY_HEDGE, "true"),
+        )
+        labels[names.ATTEMPT_TIMEOUT_MS] = timeout
     for number, target in enumerate(targets, 1):
         labels[names.cluster_header(number)] = target.cluster
     body = None

@@ -23,8 +23,11 @@ from prism.prompt.document import BadBody, Document, read
 from prism.routing.decide import Health, decide, needs_classification
 from prism.routing.decision import Decision
 from prism.routing.identify import Caller
+from prism.routing.racing import Race, Races, allowed, wait_ms
 from prism.routing.signals import Classification, Signals
 
+NO_RACES = Races()
+"""Nothing is known of races: none is held back."""
 _SERVED = (
     "POST /v1/chat/completions, GET /v1/models, POST /v1/prism/route "
     "and the other paths of the OpenAI API under /v1"
@@ -38,11 +41,12 @@ class Routed:
     signals: Signals
     classification: Classification | None
     decision: Decision
+    race_allowed: bool
 
 
 class RouteStage:
     """One request at the route stage. ``routed`` is there once a decision was made for it,
-    under ``live`` and with ``health`` as they were when it came."""
+    under ``live`` and with ``health`` as they were when it came; ``race`` where it races."""
 
     __slots__ = (
         "_asks",
@@ -56,12 +60,17 @@ class RouteStage:
         "decision_id",
         "health",
         "live",
+        "race",
+        "races",
         "routed",
     )
 
-    def __init__(self, live: Live, health: Health, decision_id: str) -> None:
+    def __init__(
+        self, live: Live, health: Health, decision_id: str, races: Races = NO_RACES
+    ) -> None:
         self.live = live
         self.health = health
+        self.races = races
         self.decision_id = decision_id
         self._held: Reply | None = None
         self._document: Document | None = None
@@ -71,6 +80,7 @@ class RouteStage:
         self._signals: Signals
         self._method = ""
         self.routed: Routed | None = None
+        self.race: Race | None = None
 
     def on_headers(self, event: RequestHeaders) -> Step:
         """Find out who asks for what."""
@@ -96,6 +106,7 @@ class RouteStage:
 
     def on_classified(self, classification: Classification | None, degraded: str | None) -> Step:
         """Decide with the classifier's answer, or with why there is none."""
+        race_allowed = allowed(self._caller.table, self.races, self.decision_id)
         decision = decide(
             self.live.plan,
             self._caller,
@@ -103,9 +114,9 @@ class RouteStage:
             classification,
             self.health,
             degraded=degraded,
-            race_allowed=False,
+            race_allowed=race_allowed,
         )
-        self.routed = Routed(self._signals, classification, decision)
+        self.routed = Routed(self._signals, classification, decision, race_allowed)
         if self._endpoint.kind is Kind.DRY_RUN:
             return answers.dry_run(decision, classification, self.live.version, self.decision_id)
         if decision.refusal is not None:
@@ -114,6 +125,8 @@ class RouteStage:
         targets = self._targets(decision)
         if isinstance(targets, Reply):
             return targets
+        if decision.race:
+            self.race = self._race(decision, targets)
         return rewrite(
             targets,
             self._caller.table.retry,
@@ -122,6 +135,7 @@ class RouteStage:
             decision=decision,
             decision_id=self.decision_id,
             project_header=self.live.plan.default_table.project_header,
+            race=self.race,
         )
 
     def _look_at_headers(self) -> Step:
@@ -193,6 +207,24 @@ class RouteStage:
         message = f"The gateway has no key for any model that may answer; missing: {lacking}."
         return self._error(503, "missing_credential", message)
 
+    def _race(self, decision: Decision, targets: list[Target]) -> Race | None:
+        """The race of a decision; ``None`` where the key of one of the first two is missing."""
+        if tuple([target.model for target in targets[:2]]) != decision.models[:2]:
+            return None
+        table, signals, estimate = self._caller.table, self._signals, decision.estimate
+        first = table.models[decision.models[0]]
+        wait = wait_ms(table.racing, first.latency, self.races.p95_ms(first.name))
+        # Envoy starts one more each time the wait is over: without a wait, all at once.
+        racing = targets if wait else targets[:2]
+        return Race(
+            table,
+            tuple([table.models[target.model] for target in racing]),
+            wait,
+            signals.input_tokens,
+            0 if estimate is None else estimate.output_tokens,
+            signals.stream,
+        )
+
     def _error(self, status: int, code: str, message: str, param: str | None = None) -> Reply:
         return error(status, code, message, decision_id=self.decision_id, param=param)
 
@@ -207,6 +239,7 @@ def _signals(name: str, asks: Asks, chat: Chat) -> Signals:
         input_tokens=chat.input_tokens,
         max_output_tokens=chat.max_output_tokens,
         stream=chat.stream,
+        acts_at_provider=chat.acts_at_provider,
     )
 
 

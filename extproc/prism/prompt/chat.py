@@ -6,6 +6,7 @@ is OpenAI's API reference, "Create chat completion".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -42,6 +43,12 @@ class Message(msgspec.Struct, gc=False):
     content: str | list[Part] | None = None
 
 
+class Tool(msgspec.Struct, gc=False):
+    """A tool that the model may use; the client runs those of type function and custom."""
+
+    type: str = "function"
+
+
 class ResponseFormat(msgspec.Struct, gc=False):
     """``response_format``; only its type counts."""
 
@@ -62,21 +69,29 @@ _MESSAGES = msgspec.json.Decoder(list[Message])
 _MODEL = msgspec.json.Decoder(str)
 _FORMAT = msgspec.json.Decoder(ResponseFormat | None)
 _TOOLS = msgspec.json.Decoder(list[msgspec.Raw] | None)
+_TOOL = msgspec.json.Decoder(Tool)
 _STREAM = msgspec.json.Decoder(bool | None)
 _TOKENS = msgspec.json.Decoder(int | None)
 _KWARGS = msgspec.json.Decoder(Kwargs | None)
+_SWITCHES = ("store", "background")
+_RUN_BY_CLIENT = frozenset({"function", "custom"})
 _PICTURES = frozenset({"image_url", "image", "input_image"})
 
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A chat request as the rest of Prism sees it. ``input_tokens`` is an estimate."""
+    """A chat request as the rest of Prism sees it. ``input_tokens`` is an estimate.
+
+    ``acts_at_provider``: the provider itself searches, runs code, keeps the answer or the
+    like, so that two providers answering would do it twice.
+    """
 
     text: str
     needs: frozenset[Capability]
     input_tokens: int
     max_output_tokens: int | None
     stream: bool
+    acts_at_provider: bool
 
 
 def model_of(document: Document) -> str | None:
@@ -121,6 +136,7 @@ def read_chat(document: Document) -> Chat:
         + IMAGE_TOKENS * pictures,
         max_output_tokens=_max_tokens(document),
         stream=bool(_member(document, "stream", _STREAM)),
+        acts_at_provider=_acts_at_provider(document, tools),
     )
 
 
@@ -162,6 +178,29 @@ def mode_named(name: str) -> Mode | None:
         return Mode(name.strip().lower())
     except ValueError:
         return None
+
+
+def _acts_at_provider(document: Document, tools: Sequence[msgspec.Raw] | None) -> bool:
+    members = document.members
+    if "web_search_options" in members:
+        return True
+    if any(name in members and _switched_on(document, name) for name in _SWITCHES):
+        return True
+    return any(_is_hosted(tool) for tool in tools or ())
+
+
+def _switched_on(document: Document, name: str) -> bool:
+    """Whether a switch is on; what is no switch is the provider's to refuse."""
+    value = document.value(name)
+    return value is not None and bytes(value) not in (b"false", b"null")
+
+
+def _is_hosted(tool: msgspec.Raw) -> bool:
+    """Whether a tool runs at the provider; so does one that can't be read, to be safe."""
+    try:
+        return _TOOL.decode(tool).type not in _RUN_BY_CLIENT
+    except (msgspec.DecodeError, RecursionError):
+        return True
 
 
 def _measure(messages: list[Message]) -> tuple[int, int]:

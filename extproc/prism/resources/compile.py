@@ -27,6 +27,7 @@ from prism.routing.catalog import (
     Retry,
     Table,
     Task,
+    Wait,
 )
 
 DEFAULT_TABLE = "default"
@@ -58,8 +59,10 @@ def to_table(resource: Resource) -> Table:
         retry=Retry(retry["maxAttempts"], seconds(retry["attemptTimeout"])),
         racing=Racing(
             modes=frozenset(Mode(mode) for mode in racing["modes"]),
+            wait=Wait(racing["wait"]),
             wait_ms=racing["waitMs"],
             max_share=float(racing["maxShare"]),
+            max_cost_per_hour=_bound(racing, "maxCostPerHour"),
         ),
     )
 
@@ -121,8 +124,8 @@ def to_policy(resource: Resource, default_table: str = DEFAULT_TABLE) -> Policy:
     )
 
 
-def _bound(limits: Mapping[str, Any], name: str) -> float | None:
-    return float(limits[name]) if name in limits else None
+def _bound(bounds: Mapping[str, Any], name: str) -> float | None:
+    return float(bounds[name]) if name in bounds else None
 
 
 def _forced(entry: Mapping[str, Any]) -> Forced:

@@ -133,16 +133,27 @@ class Retry:
     attempt_timeout_s: float
 
 
+class Wait(StrEnum):
+    """How far ahead of the second model the first is in a race."""
+
+    FIXED = "Fixed"
+    P95 = "P95"
+
+
 @dataclass(frozen=True, slots=True)
 class Racing:
     """Speculative racing: a second provider starts ``wait_ms`` after the first.
 
-    ``max_share`` is the share of requests (0 to 1) that may be raced.
+    With ``wait`` of ``P95`` it starts when 95 of 100 of the first model's answers would have
+    begun, ``wait_ms`` at the earliest. ``max_share`` is the share of requests (0 to 1) that
+    may be raced, ``max_cost_per_hour`` the US dollars that losers may cost; ``None``: any.
     """
 
     modes: frozenset[Mode]
+    wait: Wait
     wait_ms: int
     max_share: float
+    max_cost_per_hour: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from prism.routing.ask import asked_model
 from prism.routing.candidates import Case, candidates
-from prism.routing.catalog import TASKS, Mode, Model, Task
+from prism.routing.catalog import TASKS, Model, Task
 from prism.routing.cost import estimate, expected_output
 from prism.routing.decision import Decision, Reason, Refusal, Step
 from prism.routing.identify import Caller
 from prism.routing.plan import Plan, Scope
+from prism.routing.racing import barred
 from prism.routing.signals import Classification, Signals
 
 
@@ -57,7 +58,7 @@ def decide(
 
     ``caller`` must come from ``identify`` with this ``plan``. ``degraded`` says why there
     is no ``classification`` ("deadline of 20 ms passed") and counts only without one.
-    ``race_allowed`` is the caller's say on the share of requests that may be raced.
+    ``race_allowed`` is the caller's say on share and cost of races (``racing.allowed``).
     """
     scope = plan.scope(caller.table, caller.policy)
     table = scope.table
@@ -82,7 +83,15 @@ def decide(
     race = False
     if not isinstance(found, Refusal):
         models = _attempts(scope, _healthy_first(found, health, trace), trace)
-        race = race_allowed and _race(scope, mode, models, health, trace)
+        bar = barred(
+            scope,
+            mode,
+            models,
+            health.failing,
+            acts_at_provider=signals.acts_at_provider,
+            room=race_allowed,
+        )
+        race = _race(bar, models, trace)
     policy = scope.policy
     return Decision(
         table=table.name,
@@ -134,16 +143,9 @@ def _attempts(scope: Scope, models: Sequence[Model], trace: list[Reason]) -> Seq
     return models[:most]
 
 
-def _race(
-    scope: Scope, mode: Mode, models: Sequence[Model], health: Health, trace: list[Reason]
-) -> bool:
-    """Whether the first two race: two providers, both well, where table and policy want it."""
-    if mode not in scope.table.racing.modes or len(models) < 2:
-        return False
-    if scope.policy is not None and not scope.policy.allow_racing:
-        return False
-    first, second = models[0], models[1]
-    if first.provider == second.provider or second.name in health.failing:
-        return False
-    trace.append(Reason(Step.ATTEMPTS, f"{first.name} races {second.name}"))
-    return True
+def _race(bar: str | None, models: Sequence[Model], trace: list[Reason]) -> bool:
+    if bar is None:
+        trace.append(Reason(Step.ATTEMPTS, f"{models[0].name} races {models[1].name}"))
+    elif bar:
+        trace.append(Reason(Step.ATTEMPTS, f"not raced: {bar}"))
+    return bar is None

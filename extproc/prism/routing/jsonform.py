@@ -32,6 +32,7 @@ def signals_to_json(signals: Signals) -> dict[str, Any]:
         "inputTokens": signals.input_tokens,
         "maxOutputTokens": signals.max_output_tokens,
         "stream": signals.stream,
+        "actsAtProvider": signals.acts_at_provider,
     }
 
 
@@ -47,6 +48,7 @@ def signals_from_json(data: Mapping[str, Any]) -> Signals:
         input_tokens=data["inputTokens"],
         max_output_tokens=data["maxOutputTokens"],
         stream=data["stream"],
+        acts_at_provider=data.get("actsAtProvider", False),
     )
 
 

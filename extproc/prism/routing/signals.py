@@ -25,7 +25,8 @@ class Signals:
     ``model`` is the request's ``model`` value. ``pin`` is the model asked for by header or
     kwarg, if any. ``mode`` is the one the caller declared, if any. ``limits`` are the
     caller's. ``input_tokens`` is an estimate; ``max_output_tokens`` is the caller's ceiling.
-    ``needs`` are the capabilities without which the answer would fail.
+    ``needs`` are the capabilities without which the answer would fail. ``acts_at_provider``
+    says that answering does something at the provider's side that must not be done twice.
     """
 
     model: str
@@ -36,3 +37,4 @@ class Signals:
     input_tokens: int
     max_output_tokens: int | None
     stream: bool
+    acts_at_provider: bool = False

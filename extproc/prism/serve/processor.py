@@ -126,7 +126,7 @@ class Processor:
                     signals=routed.signals,
                     classification=routed.classification,
                     health=stage.health,
-                    race_allowed=False,
+                    race_allowed=routed.race_allowed,
                     decision=routed.decision,
                 )
             )
