@@ -7,8 +7,8 @@ keeps count of.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from prism.routing.catalog import Latency, Mode, Model, Racing, Table, Wait
 from prism.routing.cost import cost_usd
@@ -29,12 +29,22 @@ def unmeasured(_: str) -> float | None:
 class Races:
     """What is known of races just now.
 
-    ``closed`` names the tables whose extra cost of this hour is used up. ``p95_ms`` gives a
-    model's measured 95th percentile of milliseconds to headers, ``None`` while it has none.
+    ``spent_usd`` is what losers cost in the last hour, by table, races under way in full.
+    ``p95_ms`` gives a model's measured 95th percentile of milliseconds to headers, ``None``
+    while it has none.
     """
 
-    closed: frozenset[str] = frozenset()
+    spent_usd: Mapping[str, float] = field(default_factory=dict)
     p95_ms: Callable[[str], float | None] = unmeasured
+
+
+@dataclass(frozen=True, slots=True)
+class Waste:
+    """What the losers of a race cost, as estimated."""
+
+    input_tokens: int
+    output_tokens: int
+    usd: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,33 @@ class Race:
         tokens = self.input_tokens, self.output_tokens
         return sum(cost_usd(model.price, *tokens) for model in self.models[1:])
 
+    def waste(self, winner: str | None, attempts: int, headers_ms: float | None) -> Waste:
+        """What its losers cost, after ``attempts`` were started and headers came after
+        ``headers_ms``; without a ``winner`` among them, all but the first.
+
+        An estimate: providers do not say what a cancelled request cost. A loser has read the
+        whole prompt. One that was to answer in one piece has written for as long as it ran;
+        one that was to stream has written nothing, or its headers would have come first.
+        """
+        tried = self.models[:attempts]
+        kept = winner if winner in [model.name for model in tried] else self.models[0].name
+        read = written = 0
+        usd = 0.0
+        for number, model in enumerate(tried):
+            if model.name == kept:
+                continue
+            ran_ms = 0.0 if headers_ms is None else headers_ms - number * self.wait_ms
+            tokens = 0 if self.stream else _written(model.latency, ran_ms, self.output_tokens)
+            read += self.input_tokens
+            written += tokens
+            usd += cost_usd(model.price, self.input_tokens, tokens)
+        return Waste(read, written, usd)
+
+
+def _written(latency: Latency, ran_ms: float, most: int) -> int:
+    seconds = (ran_ms - latency.time_to_first_token_ms) / 1000
+    return max(0, min(most, int(seconds * latency.tokens_per_second)))
+
 
 def allowed(table: Table, races: Races, decision_id: str) -> bool:
     """Whether share and cost leave room for a race of the request with this decision id.
@@ -63,7 +100,10 @@ def allowed(table: Table, races: Races, decision_id: str) -> bool:
     choose the provider's key.
     """
     racing = table.racing
-    if not racing.modes or table.name in races.closed:
+    if not racing.modes:
+        return False
+    most = racing.max_cost_per_hour
+    if most is not None and races.spent_usd.get(table.name, 0.0) >= most:
         return False
     return racing.max_share >= 1 or int(decision_id[-16:-8], 16) < racing.max_share * _SHARES
 
