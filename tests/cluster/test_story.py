@@ -154,6 +154,24 @@ def test_the_leader_is_killed_under_load_and_nothing_is_lost(
     until_programmed(release, "rt", "default")
 
 
+def test_a_leader_that_hangs_is_left_for_the_one_that_took_over(
+    release: Release, providers: SimulatedProviders
+) -> None:
+    release.start_operators(2)
+    (gateway,) = release.start_gateways(1)
+    release.apply(table(providers, "mini"), CLIENT)
+    gateway.until_ready()
+    leader = release.get("lease", "prism-operator")["spec"]["holderIdentity"]
+    hung = next(pod for pod in release.operators if pod.name == leader).pid("operator")
+    # Its connections stay open, so that only the missing signs of life tell.
+    os.kill(hung, signal.SIGSTOP)
+    try:
+        release.apply(table(providers, "coder"))
+        until(lambda: answered_by(gateway) == "coder", "the other operator to be found")
+    finally:
+        os.kill(hung, signal.SIGCONT)
+
+
 def test_without_api_server_and_operator_a_new_pod_starts_from_what_is_stored(
     release: Release, kube: Kube, providers: SimulatedProviders
 ) -> None:

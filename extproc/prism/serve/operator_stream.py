@@ -40,6 +40,7 @@ _OPTIONS = (
     # A machine that vanished sends no goodbye: ask for a sign of life while nothing is sent.
     ("grpc.keepalive_time_ms", 5000),
     ("grpc.keepalive_timeout_ms", 3000),
+    ("grpc.http2.ping_timeout_ms", 3000),  # a minute by default, and it is the one that counts
     ("grpc.http2.max_pings_without_data", 0),
     # Each connection reads the certificates anew: none may be shared with another channel.
     ("grpc.use_local_subchannel_pool", 1),
