@@ -67,7 +67,7 @@ class Store:
     async def write(self, version: str, encoded: bytes) -> None:
         """Store a snapshot; raises ``TooLarge``. Another writer since the last reading or
         writing is a conflict (``ApiException`` 409): read again first."""
-        packed = snapshot.pack(encoded)
+        packed = await asyncio.to_thread(snapshot.pack, encoded)
         if len(packed) > LARGEST - len(ENTRY):
             size = f"{len(packed)} bytes compressed"
             raise TooLarge(f"snapshot {version} has {size}; a ConfigMap takes {LARGEST}")

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 _LIST_EVERY_S = 60.0
 _RETRY_S = 1.0
-_AT_ONCE = 50
+_AT_ONCE = 10
 """Documents that are parsed in one go; then others get their turn."""
 
 
