@@ -21,12 +21,12 @@ sys.path.insert(0, str(HERE.parent / "extproc"))
 
 import numpy as np  # noqa: E402 (the package is found by the line above)
 from baselines import keyword_answers, tfidf_answers  # noqa: E402
-from measure import Floats, Labels, ece, kept, macro_f1, under_routed  # noqa: E402
 from rows import FOLDS, GROUPS, REALISTIC, Row, group_of, labels  # noqa: E402
 from train import SEED, prepare  # noqa: E402
 from validate import Folds, leave_out, scaled  # noqa: E402
 
 from prism.classify import SHIPPED, Classifier  # noqa: E402
+from prism.classify.quality import Floats, Labels, ece, kept, macro_f1, under_routed  # noqa: E402
 
 Figures = dict[str, float]
 

@@ -8,10 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from measure import Floats, Labels, abstained, confusion, ece, kept, macro_f1, under_routed
 from rows import GROUPS, REALISTIC, Row, labels
 
 from prism.classify import Classifier
+from prism.classify.quality import (
+    Floats,
+    Labels,
+    abstained,
+    confusion,
+    ece,
+    kept,
+    macro_f1,
+    under_routed,
+)
 from prism.cli.classify import measured
 from prism.routing.catalog import TASKS
 
@@ -39,7 +48,7 @@ def _lines(report: Report, model: Path) -> Iterator[str]:
         "",
         "Written by `training/train.py` from the numbers of its run; don't edit it by hand.",
         "",
-        f"`{model.name}`, {size:.2f} MiB, tells the task of a prompt: {', '.join(TASKS)}.",
+        f"`task.onnx`, {size:.2f} MiB, tells the task of a prompt: {', '.join(TASKS)}.",
         "It has a table with a row for each word that it knows, and a small network on top:",
         "filters over three words in a row, means of the words (all, the first, the last, and",
         "two learned weightings), the numbers of characters, words and lines. The rows are made",
@@ -64,6 +73,8 @@ def _lines(report: Report, model: Path) -> Iterator[str]:
     yield from _languages(report)
     yield from ("", "## Calibration, realistic groups", "")
     yield from _calibration(report)
+    yield from ("", "## Threshold, realistic groups", "")
+    yield from _thresholds(report)
     yield from ("", "## Robustness", "", *_ROBUSTNESS)
     yield from _robustness(report)
     yield from (
@@ -83,7 +94,8 @@ def _lines(report: Report, model: Path) -> Iterator[str]:
 
 _ROBUSTNESS = (
     "Share of realistic prompts (left out, up to 100 a group) whose task stays when the text is",
-    "changed, without and with the changes after which it abstains not counted.",
+    "changed, without and with the changes after which it abstains not counted. The wrappings are",
+    "others than those trained on.",
     "",
 )
 _DATA = (
@@ -153,6 +165,19 @@ def _calibration(report: Report) -> Iterator[str]:
                 f"| {span} | {here.sum():,} | {confidence[here].mean():.3f} "
                 f"| {right[here].mean():.3f} |"
             )
+
+
+def _thresholds(report: Report) -> Iterator[str]:
+    real = report.group < len(REALISTIC)
+    truth, said = labels(report.rows)[real], report.probabilities[real]
+    yield "| abstains below | abstained | under-routed | right, of those answered |"
+    yield "|---|---|---|---|"
+    for twentieth in range(6, 19):
+        threshold = twentieth / 20
+        sure = said.max(1) >= threshold
+        right = (said.argmax(1) == truth)[sure].mean()
+        missed = under_routed(truth, said, threshold)
+        yield f"| {threshold:.2f} | {abstained(said, threshold):.3f} | {missed:.3f} | {right:.3f} |"
 
 
 def _robustness(report: Report) -> Iterator[str]:

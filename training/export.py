@@ -25,6 +25,7 @@ from prism.classify.model_file import (
     ROWS_KEY,
     WORDS_KEY,
 )
+from prism.classify.refit import BIAS, FACTOR, HIDDEN, OFFSET, WEIGHTS
 
 OPSET = 17
 IR_VERSION = 9
@@ -39,8 +40,8 @@ class Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def constant(self, value: object, kind: type[np.generic] = np.float32) -> str:
-        name = f"c{len(self.constants)}"
+    def constant(self, value: object, kind: type[np.generic] = np.float32, name: str = "") -> str:
+        name = name or f"c{len(self.constants)}"
         array = np.ascontiguousarray(np.asarray(value, kind))
         self.constants.append(numpy_helper.from_array(array, name))
         return name
@@ -70,8 +71,9 @@ def export(path: Path, network: Network, words: Words, scale: Scale, abstain_bel
     """Write the model; ``scale`` is what its logits are calibrated by."""
     graph = Graph()
     logits = _network(graph, network)
-    calibrated = graph.node("Add", graph.node("Mul", logits, graph.constant([[scale.factor]])),
-                            graph.constant(scale.bias[None]))  # fmt: skip
+    factor = graph.constant([[scale.factor]], name=FACTOR)
+    offset = graph.constant(scale.bias[None], name=OFFSET)
+    calibrated = graph.node("Add", graph.node("Mul", logits, factor), offset)
     soft = graph.node("Softmax", calibrated, axis=1)
     graph.node("Reshape", soft, graph.numbers(net.CLASSES), out="probabilities")
     _write(path, graph, words, abstain_below)
@@ -111,8 +113,9 @@ def _network(graph: Graph, network: Network) -> str:
     folded = np.concatenate([means, factors[:wide], np.ones(SHAPE)])
     first = graph.constant(params["first"] * folded[:, None])
     hidden = graph.node("Gemm", inputs, first, graph.constant(params["first_bias"]))
-    second = (graph.constant(params[name]) for name in ("second", "second_bias"))
-    return graph.node("Gemm", graph.node("Relu", hidden), *second)
+    seen = graph.node("Relu", hidden, out=HIDDEN)
+    weights = graph.constant(params["second"], name=WEIGHTS)
+    return graph.node("Gemm", seen, weights, graph.constant(params["second_bias"], name=BIAS))
 
 
 def _pooled(graph: Graph, values: str, heads: str, factor: float) -> str:

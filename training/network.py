@@ -40,6 +40,9 @@ DECAY = 1e-2
 OWN_DECAY = 3e-1
 LEAST_COUNT = 4
 DROPOUT, WORD_DROPOUT, SMOOTHING = 0.3, 0.15, 0.05
+# The parameters are averaged over the last part of the training (Polyak & Juditsky, 1992):
+# one run's chance matters less.
+AVERAGED_FROM, AVERAGED_EVERY = 0.5, 10
 # Texts of like length are read together.
 LENGTHS = (16, 32, 64, MOST_WORDS)
 
@@ -76,7 +79,7 @@ def fit_network(
     """Train on texts whose ``targets`` are probabilities [texts, CLASSES]."""
     chance = np.random.default_rng(seed)
     params = _start(chance, vectors.shape[1], len(vectors))
-    adam = Adam(params)
+    adam, average = Adam(params), Average()
     wanted = (targets * (1 - SMOOTHING) + SMOOTHING / CLASSES).astype(np.float32)
     plan = [batch for _ in range(EPOCHS) for batch in _batches(rows.words, chance)]
     for step, (some, width) in enumerate(plan):
@@ -95,7 +98,9 @@ def fit_network(
         adam.step(slopes, rate)
         often = counts[kinds] >= LEAST_COUNT
         adam.step_rows("own", kinds[often], to_table[often], rate)
-    return Network(vectors, params)
+        if step >= AVERAGED_FROM * len(plan) and step % AVERAGED_EVERY == 0:
+            average.add(params)
+    return Network(vectors, average.value())
 
 
 def _hide(
@@ -235,6 +240,27 @@ def _start(chance: np.random.Generator, size: int, rows: int) -> Params:
 def _kept(shape: tuple[int, ...], chance: np.random.Generator) -> Floats:
     keep = np.float32(1 - DROPOUT)
     return (chance.random(shape, np.float32) < keep) / keep
+
+
+class Average:
+    """The mean of parameters at several times."""
+
+    def __init__(self) -> None:
+        self._sum: Params = {}
+        self._count = 0
+
+    def add(self, params: Params) -> None:
+        """Take the parameters as they are now into the mean."""
+        self._count += 1
+        if not self._sum:
+            self._sum = {name: value.copy() for name, value in params.items()}
+            return
+        for name, value in params.items():
+            self._sum[name] += value
+
+    def value(self) -> Params:
+        """The mean."""
+        return {name: value / np.float32(self._count) for name, value in self._sum.items()}
 
 
 class Adam:

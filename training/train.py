@@ -17,13 +17,14 @@ sys.path.insert(0, str(HERE.parent / "extproc"))
 
 from card import Report, write_card  # noqa: E402 (the package is found by the line above)
 from export import export  # noqa: E402
+from figures import write_figures  # noqa: E402
 from matrix import matrix, stack  # noqa: E402
-from measure import choose_threshold  # noqa: E402
 from rows import REALISTIC, copies, labels, load  # noqa: E402
 from validate import Folds, fit, leave_out, scaled  # noqa: E402
 from words import build  # noqa: E402
 
 from prism.classify.features import Reader  # noqa: E402
+from prism.classify.quality import choose_threshold  # noqa: E402
 from prism.classify.vocabulary import Vocabulary  # noqa: E402
 
 SEED = 20
@@ -31,7 +32,7 @@ VECTOR_SIZE = 128
 # Under-routing that the default threshold may leave on realistic sources left out.
 MOST_UNDER_ROUTED = 0.03
 # Share of the prompts that are trained on a second time, changed.
-COPIED = 0.5
+COPIED = 0.6
 
 
 def main() -> None:
@@ -55,6 +56,7 @@ def main() -> None:
     say(f"wrote {asked.out.name}, {asked.out.stat().st_size / 2**20:.2f} MiB; the card")
     report = Report(rows, left.group, probabilities, pairs, threshold)
     write_card(HERE / "MODEL_CARD.md", report, asked.out)
+    write_figures(HERE.parent / "docs" / "images", report, asked.out)
     say("done")
 
 

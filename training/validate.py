@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 import numpy as np
-from augment import CHANGES
+from augment import CHANGES, MEASURED
 from matrix import Floats, Labels, Matrix, matrix, stack
-from measure import CLASSES, Scale, fit_scale
+from measure import Scale, fit_scale
 from network import Network, fit_network
 from rows import FOLDS, GROUPS, REALISTIC, Row, group_of, labels, weights
 from words import Words
 
 from prism.classify.features import Reader
+from prism.classify.quality import CLASSES
 
 # How many prompts of each realistic group are changed in every way.
 PAIRS = 100
@@ -124,7 +125,7 @@ def _pairs(
     ])  # fmt: skip
     found = {}
     for kind, change in CHANGES.items():
-        texts = [change(task.rows[i].text, chance) for i in index]
+        texts = [change(task.rows[i].text, chance, MEASURED) for i in index]
         found[kind] = (index, model.logits(matrix(texts, task.reader)))
     return found
 

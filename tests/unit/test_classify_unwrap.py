@@ -31,6 +31,37 @@ def test_wrapping_goes(text: str) -> None:
     assert unwrap(text) == ASK
 
 
+@pytest.mark.parametrize(
+    "role",
+    [
+        "You are a helpful assistant.\n\n",
+        "You're a sarcastic talking cat. ",
+        "You are Nova, the support agent of Brightline. Be brief and polite.\n\n",
+        "Pretend to be a pirate captain. ",
+        "I want you to act as a wise professor: ",
+        "Imagine that you are Sherlock Holmes. ",
+        "Du bist ein Ritter. ",
+        "你是一个乐于助人的助手。",
+    ],
+)
+def test_a_role_before_the_ask_goes(role: str) -> None:
+    assert unwrap(role + ASK) == ASK
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "You are a pirate.",
+        "You are a wise old tree. tell me",
+        "You are given a list of numbers. Return the largest of them.",
+        "Imagine you have ten coins. How many ways are there to stack them?",
+        "Who said 'you are a fool'? Answer with the name of the play.",
+    ],
+)
+def test_what_is_no_role_stays(text: str) -> None:
+    assert unwrap(text) == text
+
+
 def test_a_short_last_turn_keeps_the_one_before() -> None:
     text = "user: write a sort in python\nassistant: Sure: ...\nuser: and in rust?"
     assert unwrap(text) == "write a sort in python\nand in rust?"

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from prism.classify.unwrap import AFTER, ALONE, BEFORE, unwrap
+from prism.classify.unwrap import AFTER, ALONE, BEFORE, unwrap, without_role
 from prism.classify.vocabulary import NOTHING, Vocabulary
 
 # What is read of a text, in characters: callers may clip with the same numbers.
 HEAD_CHARS = 1_200
 TAIL_CHARS = 800
 # Of its words, so many at the start and at the end.
-HEAD_WORDS = 88
-TAIL_WORDS = 40
+HEAD_WORDS = 136
+TAIL_WORDS = 64
 MOST_WORDS = HEAD_WORDS + TAIL_WORDS
 SHAPE = 4
 """Length of the vector ``Features.shape``."""
@@ -60,6 +60,7 @@ class Reader:
     def features_of(self, text: str) -> Features:
         """Compute the features of any string; lone surrogates and NULs count as signs."""
         clipped = clip(text)
+        clipped = without_role(clipped)
         words = self._words(clipped)
         if self._may_be_wrapped(words):
             bare = unwrap(clipped)

@@ -19,6 +19,22 @@ _USER = re.compile(r"(?:^|\n)[ \t>*#]*(?:user|human)[ \t*]*:[ \t*]*", re.IGNOREC
 _OTHER = re.compile(r"(?:^|\n)[ \t>*#]*(?:assistant|ai|bot|system)[ \t*]*:", re.IGNORECASE)
 _OPENING = re.compile(r"\W*you(?: are|'re)\b", re.IGNORECASE)
 
+# How a role is given before the ask. "You are given a list" gives none.
+_ROLE = re.compile(
+    r"""\W*(?:
+      (?i:(?:imagine\ (?:that\ )?)?(?:you\ are|you['’]re))\ (?:(?i:an?|the|my|our|now)\ |[A-Z])
+    | (?i:pretend\ (?:that\ )?(?:you|to\ be)|act\ as|i\ want\ you\ to\ act|stay\ in\ character
+      |take\ (?:on\ )?the\ role|speak\ like|role-?play|from\ now\ on|let['’]?s\ play
+      |actúa\ como|eres\ un|du\ bist\ ein|stell\ dir\ vor,\ du|tu\ es\ une?|agis\ comme|ты\ \w+ый
+      |представь|você\ é\ um|finja|sei\ un)\b
+    | あなたは | 你是 | 请扮演 | 假设你是 | أنت
+    )""",
+    re.VERBOSE,
+)
+_PARAGRAPH = re.compile(r"(?:(?!task)[^\n?？]){1,250}\n\s*\n")
+_SENTENCE = re.compile(r"[^.!:。！：\n\]]{1,160}[.!:。！：\n\]]+\s*")
+# What follows a role must be an ask of its own.
+_LEAST_ASK = 15
 _ENDS = r".!?\n;:()\[\],。！？；：，（）"
 _CLAUSE = re.compile(rf"[^{_ENDS}]*(?:[{_ENDS}]+|$)")
 # Every transcript, and every clause to the router, has a word of one kind and then, next to it
@@ -68,7 +84,7 @@ def unwrap(text: str) -> str:
 
     Text that is all wrapping comes back as it was.
     """
-    turn = _last_turn(text)
+    turn = without_role(_last_turn(text))
     clauses = _CLAUSE.findall(turn)
     kept = [
         clause
@@ -77,6 +93,16 @@ def unwrap(text: str) -> str:
     ]
     bare = "".join(kept).strip().rstrip("([（/ ")
     return bare if len(kept) < len(clauses) and len(bare) >= _LEAST else turn
+
+
+def without_role(text: str) -> str:
+    """The text after a role that its first paragraph or sentence gives ("You are a pirate.")."""
+    if not _ROLE.match(text):
+        return text
+    opening = _PARAGRAPH.match(text) or _SENTENCE.match(text)
+    if opening is None or len(text) - opening.end() < _LEAST_ASK:
+        return text
+    return text[opening.end() :]
 
 
 def _last_turn(text: str) -> str:

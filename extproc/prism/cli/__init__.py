@@ -16,6 +16,7 @@ VERBS: dict[str, str] = {
     "demo": "Start a gateway with simulated providers to try things on.",
     "validate": "Check resources and print every problem with its place.",
     "classify": "Classify JSON lines from standard input.",
+    "train": "Fit the classifier to your own labels.",
     "key": "Make API keys for projects.",
     "providers": "Run the simulated providers.",
     "serve": "Run only the external processor (Envoy runs elsewhere).",

@@ -1,0 +1,148 @@
+"""Fits the last layer of a model to a team's own labels; words and filters stay as they are.
+
+Needs the package ``onnx`` (the extra ``train``), besides what running a model needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prism.classify.features import Reader
+from prism.classify.model_file import ABSTAIN_KEY, ModelRefused, open_model
+from prism.classify.quality import CLASSES, Floats, Labels, choose_threshold
+
+# What the last layer reads, that layer, and the calibration after it, by name in the graph.
+HIDDEN, WEIGHTS, BIAS = "hidden", "last.weights", "last.bias"
+FACTOR, OFFSET = "calibration.factor", "calibration.offset"
+
+FOLDS = 5
+STEPS = 400
+RATE = 0.02
+# How strongly the layer is held to what it was; the best of these by cross-validation.
+HOLDS = (1e-3, 1e-2, 1e-1)
+TEMPERATURES = np.geomspace(0.3, 3, 49)
+# Under-routing that the advised threshold may leave.
+MOST_UNDER_ROUTED = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Refit:
+    """A fitted model and how it does.
+
+    ``content``: the new model file. ``before`` and ``after``: probabilities [texts, CLASSES]
+    of the base model, and of models that were fitted without the text they answer for.
+    ``abstain_below``: the advised threshold.
+    """
+
+    content: bytes
+    before: Floats
+    after: Floats
+    abstain_below: float
+
+
+def refit(base: Path, texts: Sequence[str], labels: Labels, seed: int = 0) -> Refit:
+    """Fit the last layer of ``base`` to labelled texts (indices into ``TASKS``).
+
+    Raises ``ModelRefused`` for a base that can't be fitted, ``ImportError`` without ``onnx``.
+    """
+    import onnx
+
+    model = onnx.load_model_from_string(base.read_bytes())
+    named = {constant.name: constant for constant in model.graph.initializer}
+    if missing := sorted({WEIGHTS, BIAS, FACTOR, OFFSET} - set(named)):
+        raise ModelRefused(f"{base}: has no {', '.join(missing)} that could be fitted")
+    hidden = _hidden(base, model, texts)
+    start = _joined({name: onnx.numpy_helper.to_array(named[name]) for name in named})
+    before = _softmax(hidden @ start)
+    logits, hold = _cross_validated(hidden, labels, start, seed)
+    factor = min(TEMPERATURES, key=lambda value: _loss(value * logits, labels))
+    after = _softmax(factor * logits)
+    threshold = choose_threshold(labels, after, MOST_UNDER_ROUTED)
+    layer = _fit(hidden, labels, start, hold)
+    for name, value in (
+        (WEIGHTS, layer[:-1]), (BIAS, layer[-1]),
+        (FACTOR, np.full((1, 1), factor)), (OFFSET, np.zeros((1, CLASSES))),
+    ):  # fmt: skip
+        named[name].CopyFrom(onnx.numpy_helper.from_array(value.astype(np.float32), name))
+    for entry in model.metadata_props:
+        if entry.key == ABSTAIN_KEY:
+            entry.value = f"{threshold:.2f}"
+    return Refit(model.SerializeToString(), before, after, threshold)
+
+
+def _hidden(base: Path, model: Any, texts: Sequence[str]) -> Floats:
+    """What the last layer reads of each text, and a 1 for its bias: [texts, size + 1]."""
+    import onnx
+
+    reader = Reader(open_model(base, 1).vocabulary)
+    # Only now: opening the model tells it not to report use.
+    import onnxruntime
+
+    shown = onnx.ModelProto()
+    shown.CopyFrom(model)
+    shown.graph.output.append(
+        onnx.helper.make_tensor_value_info(HIDDEN, onnx.TensorProto.FLOAT, None)
+    )
+    session = onnxruntime.InferenceSession(shown.SerializeToString())
+    found = []
+    for text in texts:
+        features = reader.features_of(text)
+        given = {"words": features.words, "shape": features.shape}
+        found.append(session.run([HIDDEN], given)[0][0])
+    seen = np.stack(found)
+    return np.concatenate([seen, np.ones((len(seen), 1), np.float32)], axis=1)
+
+
+def _joined(constants: dict[str, Floats]) -> Floats:
+    """The last layer with its bias as one more row, calibration multiplied in."""
+    whole = np.concatenate([constants[WEIGHTS], constants[BIAS][None]]) * constants[FACTOR]
+    whole[-1] += constants[OFFSET][0]
+    return whole.astype(np.float32)
+
+
+def _cross_validated(
+    hidden: Floats, labels: Labels, start: Floats, seed: int
+) -> tuple[Floats, float]:
+    """Logits of each text by a layer fitted without it, and how strongly it was held."""
+    fold = np.random.default_rng(seed).permutation(len(labels)) % FOLDS
+    found = {}
+    for hold in HOLDS:
+        logits = np.zeros((len(labels), CLASSES), np.float32)
+        for number in range(FOLDS):
+            out = fold == number
+            logits[out] = hidden[out] @ _fit(hidden[~out], labels[~out], start, hold)
+        found[hold] = logits
+    best = min(HOLDS, key=lambda hold: _loss(found[hold], labels))
+    return found[best], best
+
+
+def _fit(hidden: Floats, labels: Labels, start: Floats, hold: float) -> Floats:
+    """Multinomial logistic regression from ``start``, which it is held to, by Adam."""
+    layer = start.astype(np.float64)
+    first, second = np.zeros_like(layer), np.zeros_like(layer)
+    wanted = np.eye(CLASSES, dtype=np.float32)[labels]
+    for step in range(STEPS):
+        said = _softmax((hidden @ layer).astype(np.float32))
+        slope = hidden.T @ (said - wanted) / len(labels)
+        slope += hold * (layer - start)
+        first = 0.9 * first + 0.1 * slope
+        second = 0.999 * second + 0.001 * slope**2
+        fix = (1 - 0.999 ** (step + 1)) ** 0.5 / (1 - 0.9 ** (step + 1))
+        layer -= RATE * (1 - step / STEPS) * fix * first / (np.sqrt(second) + 1e-8)
+    return layer.astype(np.float32)
+
+
+def _softmax(logits: Floats) -> Floats:
+    raised = np.exp(logits - logits.max(1, keepdims=True))
+    found: Floats = (raised / raised.sum(1, keepdims=True)).astype(np.float32)
+    return found
+
+
+def _loss(logits: Floats, labels: Labels) -> float:
+    said = _softmax(logits)[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(said, 1e-9)).mean())
