@@ -54,6 +54,7 @@ class Leadership:
         self._timing = timing
         self._seen: tuple[Any, ...] = ()
         self._seen_at = 0.0
+        self._held: Any = None
         self.leads = False
 
     async def run(self) -> None:
@@ -84,7 +85,7 @@ class Leadership:
                 if await self._try(renewed + self._timing.renew_deadline - begun):
                     renewed = begun
                 elif self._seen[:1] != (self._identity,):
-                    return
+                    return  # it was read, and is another's
         finally:
             self.leads = False
             leading.cancel()
@@ -108,23 +109,35 @@ class Leadership:
         return False
 
     async def _take(self) -> bool:
+        held, self._held = self._held, None
+        if held is not None:
+            # Assume that it is as it was left, as client-go does: one request and not two. Should
+            # it be another's now, this is a conflict, and the next try reads it first.
+            await self._write(held, taken=False)
+            return True
         try:
             lease = await self._leases.read_namespaced_lease(self._name, self._namespace)
         except ApiException as error:
             if error.status != 404:
                 raise
             body = self._body(None, taken=True)
-            lease = await self._leases.create_namespaced_lease(self._namespace, body)
-            self._note(lease.spec)
+            self._keep(await self._leases.create_namespaced_lease(self._namespace, body))
             return True
         self._note(lease.spec)
         holder = lease.spec.holder_identity or ""
         if holder not in ("", self._identity) and not self._ran_out(lease.spec):
             return False
-        body = self._body(lease, taken=holder != self._identity)
-        lease = await self._leases.replace_namespaced_lease(self._name, self._namespace, body)
-        self._note(lease.spec)
+        await self._write(lease, taken=holder != self._identity)
         return True
+
+    async def _write(self, lease: Any, taken: bool) -> None:
+        body = self._body(lease, taken)
+        self._keep(await self._leases.replace_namespaced_lease(self._name, self._namespace, body))
+
+    def _keep(self, lease: Any) -> None:
+        """Know the Lease as it is now that it is ours."""
+        self._held = lease
+        self._note(lease.spec)
 
     def _note(self, spec: Any) -> None:
         record = (spec.holder_identity or "", spec.renew_time, spec.lease_transitions)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,13 +27,14 @@ from prism_operator.settlement import Settlement
 
 log = logging.getLogger(__name__)
 
-_WRITERS = 16
+_WRITERS = 8
 _PATIENCE_S = 1.0
 """How long replicas may take to answer before it is written that they have not."""
 _CALM_S = 3.0
 _LATEST_S = 15.0
 """How long replicas may come and go before their number is written all the same."""
 _RETRY_S = 1.0
+_SLOW_S = 0.25
 _AT_ONCE = 100
 """Resources that are looked at in one go; then others get their turn."""
 
@@ -177,10 +179,14 @@ class Reporter:
                 await asyncio.sleep(0.01)
                 continue
             self._doing[key] = status
+            begun = time.monotonic()
             try:
                 await self._patch(one, status)
             finally:
                 del self._doing[key]
+            # A slow API server has more urgent things to do, our lease among them.
+            if (took := time.monotonic() - begun) > _SLOW_S:
+                await asyncio.sleep(took)
 
     async def _patch(self, one: Observed, status: Status) -> None:
         try:

@@ -63,7 +63,7 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with connect() as client, contextlib.AsyncExitStack() as stack:
+    async with connect() as client, connect() as lease, contextlib.AsyncExitStack() as stack:
         metrics, inventory = Metrics(), Inventory()
         resources = Resources(client)
         store = Store(client, settings.own_namespace, settings.snapshot)
@@ -71,8 +71,9 @@ async def run(settings: Settings) -> None:
         synced = asyncio.Event()
         controller = Controller(inventory, resources, store, recorder, metrics, synced)
         watch = Watch(resources, inventory, settings.namespaces, controller.changed, synced)
+        # Over a connection of its own: it must not wait behind thousands of statuses.
         leadership = Leadership(
-            client, settings.own_namespace, settings.lease, settings.identity, controller.lead
+            lease, settings.own_namespace, settings.lease, settings.identity, controller.lead
         )
 
         def not_ready() -> str:
