@@ -229,6 +229,29 @@ def test_tools_count_towards_the_input() -> None:
 
 
 @pytest.mark.parametrize(
+    ("members", "acts"),
+    [
+        ({}, False),
+        ({"tools": [TOOL]}, False),
+        ({"tools": [{"type": "custom"}, {}]}, False),
+        ({"functions": [{"name": "f"}]}, False),
+        ({"tools": [TOOL, {"type": "web_search"}]}, True),
+        # What can't be read is the provider's to refuse, once.
+        ({"tools": ["web_search"]}, True),
+        ({"tools": [{"type": 1}]}, True),
+        ({"web_search_options": {}}, True),
+        ({"store": True}, True),
+        ({"store": "yes"}, True),
+        ({"store": False, "background": None}, False),
+        ({"background": True}, True),
+    ],
+    ids=str,
+)
+def test_what_acts_at_the_provider(members: dict[str, Any], acts: bool) -> None:
+    assert chat(**members).acts_at_provider is acts
+
+
+@pytest.mark.parametrize(
     ("body", "model"),
     [(b'{"model":"auto"}', "auto"), (b'{"mod\\u0065l":"\\u0061"}', "a"), (b"{}", None)],
 )
