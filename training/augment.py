@@ -9,7 +9,8 @@ Change = Callable[[str, random.Random, slice], str]
 
 # Wrappings are in two halves: every second one is trained on, the others only measure how well
 # what was learnt carries over to wrappings that were not seen.
-TRAINED, MEASURED = slice(0, None, 2), slice(1, None, 2)
+# The model that is shipped is trained on all of them.
+TRAINED, MEASURED, EVERY = slice(0, None, 2), slice(1, None, 2), slice(None)
 
 SYSTEMS = (
     "You are a helpful assistant.",
@@ -204,9 +205,9 @@ CHANGES: dict[str, Change] = {
 _OFTEN = {"role play": 3, "system prompt": 3, "pasted code": 3, "earlier turns": 2, "markdown": 2}
 
 
-def changed(text: str, chance: random.Random) -> str:
+def changed(text: str, chance: random.Random, half: slice) -> str:
     """One change, or two on top of each other, for training."""
     pool = [change for name, change in CHANGES.items() for _ in range(_OFTEN.get(name, 1))]
     for change in chance.sample(pool, chance.choice((1, 1, 2))):
-        text = change(text, chance, TRAINED)
+        text = change(text, chance, half)
     return text

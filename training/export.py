@@ -25,7 +25,8 @@ from prism.classify.model_file import (
     ROWS_KEY,
     WORDS_KEY,
 )
-from prism.classify.refit import BIAS, FACTOR, HIDDEN, OFFSET, WEIGHTS
+from prism.classify.refit import BIAS, HIDDEN, WEIGHTS
+from prism.classify.vocabulary import NOTHING
 
 OPSET = 17
 IR_VERSION = 9
@@ -70,12 +71,8 @@ class Graph:
 def export(path: Path, network: Network, words: Words, scale: Scale, abstain_below: float) -> None:
     """Write the model; ``scale`` is what its logits are calibrated by."""
     graph = Graph()
-    logits = _network(graph, network)
-    factor = graph.constant([[scale.factor]], name=FACTOR)
-    offset = graph.constant(scale.bias[None], name=OFFSET)
-    calibrated = graph.node("Add", graph.node("Mul", logits, factor), offset)
-    soft = graph.node("Softmax", calibrated, axis=1)
-    graph.node("Reshape", soft, graph.numbers(net.CLASSES), out="probabilities")
+    logits = _network(graph, network, scale)
+    graph.node("Softmax", logits, out="probabilities", axis=1)
     _write(path, graph, words, abstain_below)
 
 
@@ -91,9 +88,13 @@ def _rounded(table: Floats) -> tuple[NDArray[np.int8], Floats]:
     return np.clip(np.round(table / factors), -127, 127).astype(np.int8), factors
 
 
-def _network(graph: Graph, network: Network) -> str:
+def _network(graph: Graph, network: Network, scale: Scale) -> str:
     params, wide = network.params, net.FILTERS
-    table, factors = _rounded(network.table())
+    # The bias of a filter is the same for all words, so it goes into their columns.
+    biased = network.table()
+    biased[:, 2 * wide : 3 * wide] += params["bias"]
+    table, factors = _rounded(biased)
+    table[NOTHING] = 0
     found = graph.node("Gather", graph.constant(table, np.int8), "words")
     whole = graph.node("Cast", found, to=TensorProto.FLOAT)
     # The first and the last row stand for nothing; the words are between them.
@@ -103,19 +104,18 @@ def _network(graph: Graph, network: Network) -> str:
     here, values, heads = graph.split(rest, wide, net.VALUES, net.HEADS)
     highest = graph.node("ReduceMax", graph.node("Sum", before, here, after),
                          axes=[0], keepdims=1)  # fmt: skip
-    # What 8 bits are to be multiplied by is folded into the layers behind them.
-    offset = graph.constant((params["bias"] / factors[:wide])[None])
-    seen = graph.node("Relu", graph.node("Add", highest, offset))
+    seen = graph.node("Relu", highest)
     pooled = _pooled(graph, values, heads, float(factors[-1]))
-    shape = graph.node("Reshape", "shape", graph.numbers(1, SHAPE))
-    inputs = graph.node("Concat", pooled, seen, shape, axis=1)
+    inputs = graph.node("Concat", pooled, seen, "shape", axis=1)
+    # What 8 bits are to be multiplied by, and the calibration, are folded into the layers.
     means = np.tile(factors[3 * wide : -net.HEADS], net.MEANS)
     folded = np.concatenate([means, factors[:wide], np.ones(SHAPE)])
     first = graph.constant(params["first"] * folded[:, None])
     hidden = graph.node("Gemm", inputs, first, graph.constant(params["first_bias"]))
     seen = graph.node("Relu", hidden, out=HIDDEN)
-    weights = graph.constant(params["second"], name=WEIGHTS)
-    return graph.node("Gemm", seen, weights, graph.constant(params["second_bias"], name=BIAS))
+    weights = graph.constant(params["second"] * scale.factor, name=WEIGHTS)
+    bias = params["second_bias"] * scale.factor + scale.bias
+    return graph.node("Gemm", seen, weights, graph.constant(bias, name=BIAS))
 
 
 def _pooled(graph: Graph, values: str, heads: str, factor: float) -> str:
@@ -133,9 +133,9 @@ def _pooled(graph: Graph, values: str, heads: str, factor: float) -> str:
 def _write(path: Path, graph: Graph, words: Words, abstain_below: float) -> None:
     inputs = [
         helper.make_tensor_value_info("words", TensorProto.INT64, ["words_count"]),
-        helper.make_tensor_value_info("shape", TensorProto.FLOAT, [SHAPE]),
+        helper.make_tensor_value_info("shape", TensorProto.FLOAT, [1, SHAPE]),
     ]
-    output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [net.CLASSES])
+    output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, net.CLASSES])
     made = helper.make_graph(graph.nodes, "task", inputs, [output], graph.constants)
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)])
     model.ir_version = IR_VERSION

@@ -34,7 +34,7 @@ def matrix(texts: Sequence[str], reader: Reader) -> Matrix:
     for i, text in enumerate(texts):
         found = reader.features_of(text)
         words[i, : len(found.words) - 2] = found.words[1:-1]
-        shape[i] = found.shape
+        shape[i] = found.shape[0]
     return Matrix(words, shape)
 
 

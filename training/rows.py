@@ -19,6 +19,8 @@ from prism.routing.catalog import TASKS, Task
 CAP = 900
 # What a class's realistic prompts weigh against its benchmark prompts in all.
 REALISTIC_SHARE = 0.7
+# Share of the prompts that are trained on a second time, changed.
+COPIED = 0.6
 # What a changed copy weighs against the prompt as it was.
 COPY_WEIGHT = 0.5
 
@@ -106,10 +108,14 @@ def _row(said: dict[str, str]) -> Row:
     )  # fmt: skip
 
 
-def copies(rows: Sequence[Row], seed: int) -> list[Row]:
-    """A changed copy of each row, with the same label."""
+def copies(rows: Sequence[Row], seed: int, half: slice) -> list[Row]:
+    """A changed copy of ``COPIED`` of the rows, with the same label; ``half``: see ``augment``."""
     chance = random.Random(seed)
-    return [replace(row, text=changed(row.text, chance), weight=COPY_WEIGHT) for row in rows]
+    return [
+        replace(row, text=changed(row.text, chance, half), weight=COPY_WEIGHT)
+        for row in rows
+        if chance.random() < COPIED
+    ]
 
 
 def weights(rows: Sequence[Row]) -> NDArray[np.float32]:

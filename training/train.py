@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import random
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +14,8 @@ HERE = Path(__file__).parent
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(HERE.parent / "extproc"))
 
-from card import Report, write_card  # noqa: E402 (the package is found by the line above)
+from augment import EVERY, TRAINED  # noqa: E402 (the package is found by the line above)
+from card import Report, write_card  # noqa: E402
 from export import export  # noqa: E402
 from figures import write_figures  # noqa: E402
 from matrix import matrix, stack  # noqa: E402
@@ -31,8 +31,6 @@ SEED = 20
 VECTOR_SIZE = 128
 # Under-routing that the default threshold may leave on realistic sources left out.
 MOST_UNDER_ROUTED = 0.03
-# Share of the prompts that are trained on a second time, changed.
-COPIED = 0.6
 
 
 def main() -> None:
@@ -51,7 +49,9 @@ def main() -> None:
     real = left.group < len(REALISTIC)
     threshold = choose_threshold(labels(rows)[real], probabilities[real], MOST_UNDER_ROUTED)
     say(f"threshold {threshold}, scale {scale.factor:.2f}; training on everything")
-    network = fit([*rows, *task.extra], stack(task.given, task.changed), words, SEED)
+    extra = copies(rows, SEED, EVERY)
+    changed = matrix([row.text for row in extra], task.reader)
+    network = fit([*rows, *extra], stack(task.given, changed), words, SEED)
     export(asked.out, network, words, scale, threshold)
     say(f"wrote {asked.out.name}, {asked.out.stat().st_size / 2**20:.2f} MiB; the card")
     report = Report(rows, left.group, probabilities, pairs, threshold)
@@ -66,8 +66,7 @@ def prepare(data: Path, cache: Path, say: Callable[[str], None]) -> Folds:
     say(f"{len(rows):,} prompts; the words")
     words = build(rows, cache, VECTOR_SIZE)
     reader = Reader(Vocabulary(words.names, words.rows.tolist()))
-    chance = random.Random(SEED)
-    extra = copies([row for row in rows if chance.random() < COPIED], SEED)
+    extra = copies(rows, SEED, TRAINED)
     say(f"features of {len(rows):,} prompts and {len(extra):,} changed copies")
     given = matrix([row.text for row in rows], reader)
     changed = matrix([row.text for row in extra], reader)

@@ -56,15 +56,18 @@ def fit(rows: Sequence[Row], given: Matrix, words: Words, seed: int) -> Network:
     return fit_network(given, words.vectors, words.counts, targets, weights(rows), seed)
 
 
-def leave_out(task: Folds, jobs: int) -> Left:
-    """For each fold, train on all else and answer for it; ``jobs`` folds at a time."""
+def leave_out(task: Folds, jobs: int, folds: Sequence[Sequence[str]] = FOLDS) -> Left:
+    """For each fold, train on all else and answer for it; ``jobs`` folds at a time.
+
+    With some of the folds only, the rows of the others have logits of 0.
+    """
     group = np.array([group_of(row) for row in task.rows])
     logits = np.zeros((len(task.rows), CLASSES), np.float32)
     pairs: dict[str, list[tuple[Labels, Floats]]] = {name: [] for name in CHANGES}
     # Forked, so that the matrices are shared and not sent.
     _SHARED.append(task)
     with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
-        for out, said, changed in pool.map(_fold, FOLDS):
+        for out, said, changed in pool.map(_fold, folds):
             logits[out] = said
             for kind, part in changed.items():
                 pairs[kind].append(part)
@@ -103,14 +106,15 @@ def scaled(
     wanted, heavy = labels(rows), weights(rows)
     found = np.zeros_like(left.logits)
     pairs = {kind: np.zeros_like(said) for kind, (_, said) in left.pairs.items()}
+    answered = left.logits.any(1)
     for number in range(len(GROUPS)):
-        rest, out = left.group != number, left.group == number
+        rest, out = answered & (left.group != number), left.group == number
         scale = fit_scale(left.logits[rest], wanted[rest], heavy[rest])
         found[out] = scale.probabilities(left.logits[out])
         for kind, (index, said) in left.pairs.items():
             here = left.group[index] == number
             pairs[kind][here] = scale.probabilities(said[here])
-    final = fit_scale(left.logits, wanted, heavy)
+    final = fit_scale(left.logits[answered], wanted[answered], heavy[answered])
     return final, found, {kind: (left.pairs[kind][0], said) for kind, said in pairs.items()}
 
 

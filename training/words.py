@@ -102,7 +102,9 @@ def _counts(rows: Iterable[Row]) -> Counter[str]:
 
 
 def _chosen(counts: Counter[str]) -> list[str]:
-    own = [word for word, count in counts.most_common(OWN_WORDS) if count >= LEAST_COUNT]
+    # By name where counts are equal: a run is to give the same words as the last.
+    ordered = sorted(counts, key=lambda word: (-counts[word], word))[:OWN_WORDS]
+    own = [word for word in ordered if counts[word] >= LEAST_COUNT]
     chosen = dict.fromkeys(word for word in own if len(word) <= LONGEST)
     # What unwrapping looks for must be there.
     chosen |= dict.fromkeys(

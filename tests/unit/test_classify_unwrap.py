@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prism.classify.unwrap import unwrap
+from prism.classify.unwrap import undressed, unwrap
 
 ASK = "Prove that the sum of two odd numbers is even."
 
@@ -84,3 +84,21 @@ def test_a_short_last_turn_keeps_the_one_before() -> None:
 )
 def test_what_only_looks_like_wrapping_stays(text: str) -> None:
     assert unwrap(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        (f"**{ASK}**", ASK),
+        (f"> {ASK}", ASK),
+        (f"# Question\n\n{ASK}", ASK),
+        (f"### Task\n{ASK}\n\n### Answer", ASK),
+        (f"---\n{ASK}\n---", ASK),
+        (f"- <b>{ASK}</b>", ASK),
+        ("#include <stdio.h>", "#include <stdio.h>"),
+        ("--help is not printed", "--help is not printed"),
+        ("** **", "** **"),
+    ],
+)
+def test_markdown_around_the_whole_goes(text: str, bare: str) -> None:
+    assert undressed(text) == bare

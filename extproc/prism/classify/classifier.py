@@ -41,7 +41,7 @@ class Classifier:
         """Classify any string, empty ones and those with lone surrogates included."""
         features = self._features_of(text)
         (found,) = self._run(None, {"words": features.words, "shape": features.shape})
-        values = found.tolist()
+        (values,) = found.tolist()
         best = values.index(max(values))
         return Classification(
             task=TASKS[best],

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from prism.classify.unwrap import AFTER, ALONE, BEFORE, unwrap, without_role
+from prism.classify.unwrap import AFTER, ALONE, BEFORE, undressed, unwrap, without_role
 from prism.classify.vocabulary import NOTHING, Vocabulary
 
 # What is read of a text, in characters: callers may clip with the same numbers.
@@ -25,7 +25,7 @@ HEAD_WORDS = 136
 TAIL_WORDS = 64
 MOST_WORDS = HEAD_WORDS + TAIL_WORDS
 SHAPE = 4
-"""Length of the vector ``Features.shape``."""
+"""How many numbers ``Features.shape`` has."""
 
 # Line ends and indents are words of their own, under names that texts hardly have.
 LINE, PARAGRAPH, INDENT = "\x01", "\x02", "\x03"
@@ -41,8 +41,8 @@ class Features:
     """``words``: int64 [2 to MOST_WORDS + 2] rows of the vocabulary, in order, ``NOTHING``
     before the first and after the last.
 
-    ``shape``: float32 [SHAPE]: logarithms of the numbers of characters, lines, words read and
-    characters a line, each about 0 to 2.
+    ``shape``: float32 [1, SHAPE]: logarithms of the numbers of characters, lines, words read
+    and characters a line, each about 0 to 2.
     """
 
     words: NDArray[np.int64]
@@ -59,21 +59,19 @@ class Reader:
 
     def features_of(self, text: str) -> Features:
         """Compute the features of any string; lone surrogates and NULs count as signs."""
-        clipped = clip(text)
-        clipped = without_role(clipped)
+        clipped = without_role(undressed(clip(text)))
         words = self._words(clipped)
         if self._may_be_wrapped(words):
             bare = unwrap(clipped)
             if bare is not clipped:
                 clipped = bare
                 words = self._words(clipped)
-        many = len(words) - 2
-        if many > MOST_WORDS:
+        if len(words) - 2 > MOST_WORDS:
             words = np.concatenate((words[: HEAD_WORDS + 1], words[-TAIL_WORDS - 1 :]))
         size, lines = len(clipped), clipped.count("\n") + 1
-        sizes = (size / 4, lines, many, size / lines / 4)
+        sizes = (size / 4, lines, len(words) - 2, size / lines / 4)
         shape = [math.log1p(number) / 4 for number in sizes]
-        return Features(words, np.array(shape, np.float32))
+        return Features(words, np.array([shape], np.float32))
 
     def _may_be_wrapped(self, words: NDArray[np.int64]) -> bool:
         before = self._before[words]
@@ -83,7 +81,11 @@ class Reader:
         return bool((before[:-1] & after[1:]).any() or (before[:-2] & after[2:]).any())
 
     def _words(self, clipped: str) -> NDArray[np.int64]:
-        rows = map(self._vocabulary.__getitem__, normal(clipped).split())
+        chunks = normal(clipped).split()
+        # Each has a word or more, so the others are not among the first or the last.
+        if len(chunks) > MOST_WORDS:
+            chunks[HEAD_WORDS:-TAIL_WORDS] = ()
+        rows = map(self._vocabulary.__getitem__, chunks)
         return np.frombuffer(b"".join((_ENDS, *rows, _ENDS)), np.int64)
 
 

@@ -29,10 +29,10 @@ ABSTAIN_KEY = "prism.abstain_below"
 CLASSES = ",".join(TASKS)
 INPUTS: dict[str, tuple[str, list[int | None]]] = {
     "words": ("tensor(int64)", [None]),
-    "shape": ("tensor(float)", [SHAPE]),
+    "shape": ("tensor(float)", [1, SHAPE]),
 }
 OUTPUTS: dict[str, tuple[str, list[int | None]]] = {
-    "probabilities": ("tensor(float)", [len(TASKS)])
+    "probabilities": ("tensor(float)", [1, len(TASKS)])
 }
 
 
@@ -117,7 +117,7 @@ def _probe(path: Path, session: Any, vocabulary: Vocabulary) -> None:
     """Run it once on the last row that the words name: a smaller table would fail on texts."""
     words = np.array([0, vocabulary.size - 1, 0])
     try:
-        (found,) = session.run(None, {"words": words, "shape": np.zeros(SHAPE, np.float32)})
+        (found,) = session.run(None, {"words": words, "shape": np.zeros((1, SHAPE), np.float32)})
     except Exception as error:
         raise ModelRefused(f"{path}: the table has fewer rows than its words: {error}") from error
     if not 0.99 < float(found.sum()) < 1.01:

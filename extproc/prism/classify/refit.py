@@ -16,9 +16,8 @@ from prism.classify.features import Reader
 from prism.classify.model_file import ABSTAIN_KEY, ModelRefused, open_model
 from prism.classify.quality import CLASSES, Floats, Labels, choose_threshold
 
-# What the last layer reads, that layer, and the calibration after it, by name in the graph.
+# What the last layer reads, and that layer, by name in the graph.
 HIDDEN, WEIGHTS, BIAS = "hidden", "last.weights", "last.bias"
-FACTOR, OFFSET = "calibration.factor", "calibration.offset"
 
 FOLDS = 5
 STEPS = 400
@@ -54,21 +53,20 @@ def refit(base: Path, texts: Sequence[str], labels: Labels, seed: int = 0) -> Re
 
     model = onnx.load_model_from_string(base.read_bytes())
     named = {constant.name: constant for constant in model.graph.initializer}
-    if missing := sorted({WEIGHTS, BIAS, FACTOR, OFFSET} - set(named)):
+    if missing := sorted({WEIGHTS, BIAS} - set(named)):
         raise ModelRefused(f"{base}: has no {', '.join(missing)} that could be fitted")
     hidden = _hidden(base, model, texts)
-    start = _joined({name: onnx.numpy_helper.to_array(named[name]) for name in named})
+    weights, bias = (onnx.numpy_helper.to_array(named[name]) for name in (WEIGHTS, BIAS))
+    # The bias is one more row.
+    start = np.concatenate([weights, bias[None]]).astype(np.float32)
     before = _softmax(hidden @ start)
     logits, hold = _cross_validated(hidden, labels, start, seed)
     factor = min(TEMPERATURES, key=lambda value: _loss(value * logits, labels))
     after = _softmax(factor * logits)
     threshold = choose_threshold(labels, after, MOST_UNDER_ROUTED)
-    layer = _fit(hidden, labels, start, hold)
-    for name, value in (
-        (WEIGHTS, layer[:-1]), (BIAS, layer[-1]),
-        (FACTOR, np.full((1, 1), factor)), (OFFSET, np.zeros((1, CLASSES))),
-    ):  # fmt: skip
-        named[name].CopyFrom(onnx.numpy_helper.from_array(value.astype(np.float32), name))
+    layer = (_fit(hidden, labels, start, hold) * factor).astype(np.float32)
+    for name, value in ((WEIGHTS, layer[:-1]), (BIAS, layer[-1])):
+        named[name].CopyFrom(onnx.numpy_helper.from_array(value, name))
     for entry in model.metadata_props:
         if entry.key == ABSTAIN_KEY:
             entry.value = f"{threshold:.2f}"
@@ -96,13 +94,6 @@ def _hidden(base: Path, model: Any, texts: Sequence[str]) -> Floats:
         found.append(session.run([HIDDEN], given)[0][0])
     seen = np.stack(found)
     return np.concatenate([seen, np.ones((len(seen), 1), np.float32)], axis=1)
-
-
-def _joined(constants: dict[str, Floats]) -> Floats:
-    """The last layer with its bias as one more row, calibration multiplied in."""
-    whole = np.concatenate([constants[WEIGHTS], constants[BIAS][None]]) * constants[FACTOR]
-    whole[-1] += constants[OFFSET][0]
-    return whole.astype(np.float32)
 
 
 def _cross_validated(

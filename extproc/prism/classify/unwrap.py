@@ -7,6 +7,7 @@ Clients without roles paste "system: ... user: ..." into one message, and caller
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 # Shorter than this, what is left is no ask of its own.
 _LEAST = 8
@@ -33,8 +34,15 @@ _ROLE = re.compile(
 )
 _PARAGRAPH = re.compile(r"(?:(?!task)[^\n?？]){1,250}\n\s*\n")
 _SENTENCE = re.compile(r"[^.!:。！：\n\]]{1,160}[.!:。！：\n\]]+\s*")
-# What follows a role must be an ask of its own.
-_LEAST_ASK = 15
+# What follows a role must be an ask of its own; in a longer text the role is a small part, and
+# often belongs to the work asked for.
+_ASK = range(15, 600)
+# Markdown around the whole: quotation, heading, list, emphasis, and their ends.
+_DRESS = re.compile(
+    r"(?:\s|>|\#+\s|-+\s|\*+|</?b>|(?:question|task|prompt|user\ request):?\s*\n)+", re.IGNORECASE
+)
+_UNDRESSED = re.compile(r"\s*(?:\#+\s*(?:answer|response):?|\*+|-{3,}|</b>)\s*$", re.IGNORECASE)
+_DRESS_ENDS = ("*", "---", "</b>", "nswer", "nswer:", "esponse", "esponse:")
 _ENDS = r".!?\n;:()\[\],。！？；：，（）"
 _CLAUSE = re.compile(rf"[^{_ENDS}]*(?:[{_ENDS}]+|$)")
 # Every transcript, and every clause to the router, has a word of one kind and then, next to it
@@ -45,13 +53,13 @@ BEFORE = (
      "difficult", "cheap", "cheapest", "small", "smallest", "nano", "mini", "best", "biggest",
      "strongest", "powerful", "expensive"),
     ("user", "human", "task", "label", "difficulty", "complexity"),
-    ("no", "to", "deepest"),
+    ("no", "need", "deepest"),
 )  # fmt: skip
 AFTER = (
     ("task", "tasks", "question", "questions", "request", "requests", "one", "ones", "prompt",
      "job", "query", "model", "llm", "", ".", "!", ",", ":", ")", "]", "\"", "'"),
     (":", "*:", "**:"),
-    ("think", "reasoning", "need"),
+    ("think", "reasoning"),
 )  # fmt: skip
 ALONE = frozenset({
     "router", "taxonomy", "override", "ignore", "disregard", "sencilla", "fácil", "tâche",
@@ -78,6 +86,14 @@ _TO_ROUTER = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
+# What ``_TO_ROUTER`` matches has one of these: it is slow, and most clauses have none.
+_KEYS = (
+    "simple", "easy", "trivial", "basic", "straightforward", "quick", "tiny", "hard", "complex",
+    "difficult", "model", "llm", "router", "label", "override", "ignore", "disregard",
+    "reasoning", "think", "as long as possible", "task", "tarea", "tâche", "aufgabe", "задач",
+    "简单",
+)  # fmt: skip
+
 
 def unwrap(text: str) -> str:
     """The last user turn of a transcript, without clauses that speak to the router.
@@ -85,14 +101,21 @@ def unwrap(text: str) -> str:
     Text that is all wrapping comes back as it was.
     """
     turn = without_role(_last_turn(text))
+    lowered = turn.lower()
+    keys = [key for key in _KEYS if key in lowered]
+    if not keys:
+        return turn
     clauses = _CLAUSE.findall(turn)
-    kept = [
-        clause
-        for clause in clauses
-        if len(clause) > _LONGEST_CLAUSE or not _TO_ROUTER.search(clause)
-    ]
+    kept = [clause for clause in clauses if not _is_to_router(clause, keys)]
     bare = "".join(kept).strip().rstrip("([（/ ")
     return bare if len(kept) < len(clauses) and len(bare) >= _LEAST else turn
+
+
+def _is_to_router(clause: str, keys: Sequence[str]) -> bool:
+    if len(clause) > _LONGEST_CLAUSE:
+        return False
+    lowered = clause.lower()
+    return any(key in lowered for key in keys) and _TO_ROUTER.search(clause) is not None
 
 
 def without_role(text: str) -> str:
@@ -100,13 +123,25 @@ def without_role(text: str) -> str:
     if not _ROLE.match(text):
         return text
     opening = _PARAGRAPH.match(text) or _SENTENCE.match(text)
-    if opening is None or len(text) - opening.end() < _LEAST_ASK:
+    if opening is None or len(text) - opening.end() not in _ASK:
         return text
     return text[opening.end() :]
 
 
+def undressed(text: str) -> str:
+    """The text without markdown around the whole of it."""
+    opening = _DRESS.match(text)
+    bare = text if opening is None else text[opening.end() :]
+    if bare.endswith(_DRESS_ENDS):
+        bare = _UNDRESSED.sub("", bare)
+    return bare if len(bare) >= _LEAST else text
+
+
 def _last_turn(text: str) -> str:
-    marks = list(_USER.finditer(text)) if ":" in text else []
+    lowered = text.lower()
+    if "user" not in lowered and "human" not in lowered:
+        return text
+    marks = list(_USER.finditer(text))
     # A conversation that the ask is about comes after the ask, so does not open the text.
     if not marks or not (_OTHER.match(text) or _USER.match(text) or _OPENING.match(text)):
         return text
