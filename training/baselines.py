@@ -58,7 +58,7 @@ def tfidf_answers(train: Sequence[Row], rows: Sequence[Row]) -> Floats:
         sublinear_tf=True, ngram_range=(1, 2), min_df=2, max_features=80_000,
         token_pattern=r"[\u3040-\u30ff\u4e00-\u9fff]|[^\W\u3040-\u30ff\u4e00-\u9fff]+",  # noqa: S106 (a pattern, no password)
     )  # fmt: skip
-    model = LogisticRegression(C=4, max_iter=40, tol=1e-3)
+    model = LogisticRegression(C=4, max_iter=300)
     seen = words.fit_transform([row.text[:READ] for row in train])
     model.fit(seen, labels(train), sample_weight=weights(train))
     asked = words.transform([row.text[:READ] for row in rows])

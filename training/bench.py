@@ -52,7 +52,7 @@ def main() -> None:
         ("keywords_", keyword_answers(task.rows)),
         ("tfidf_", _tfidf(task.rows, folds)),
     ):
-        figures |= _quality(name, task.rows, said, folds)
+        figures |= _quality(name, task.rows, said, folds, figures["abstain_below"])
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     _show(figures)
@@ -101,9 +101,7 @@ def _ours(task: Folds, jobs: int, folds: Names) -> Figures:
     }
 
 
-def _quality(
-    prefix: str, rows: list[Row], said: Floats, folds: Names, threshold: float = 0.0
-) -> Figures:
+def _quality(prefix: str, rows: list[Row], said: Floats, folds: Names, threshold: float) -> Figures:
     group, wanted = np.array([group_of(row) for row in rows]), labels(rows)
     out = np.isin(group, [list(GROUPS).index(name) for names in folds for name in names])
     real, other = out & (group < len(REALISTIC)), out & (group >= len(REALISTIC))
