@@ -23,11 +23,10 @@ def urls(providers: SimulatedProviders) -> dict[str, str]:
     return {name: providers.url(name) for name in config.PROVIDERS}
 
 
-def ask(gateway: Gateway) -> httpx.Response:
+def ask(gateway: Gateway, **more: str) -> httpx.Response:
     headers = {"authorization": f"Bearer {config.CLIENT_KEY}"}
-    return httpx.post(
-        f"{gateway.base_url}/chat/completions", json=QUESTION, headers=headers, timeout=60
-    )
+    url, body = f"{gateway.base_url}/chat/completions", {**QUESTION, **more}
+    return httpx.post(url, json=body, headers=headers, timeout=60)
 
 
 def cells(model: str) -> dict[str, dict[str, list[str]]]:
@@ -139,6 +138,7 @@ def test_a_new_key_file_is_used_without_a_restart(
     keys.mkdir()
     (keys / "ALPHA_KEY").write_text("wrong")
     gateway = own_gateway("--credentials", str(keys))
-    assert ask(gateway).status_code == 401
+    assert ask(gateway, model="mini").status_code == 401
+    assert ask(gateway).headers["x-prism-model"] == "euro", "whose provider takes its key"
     config.replace(keys / "ALPHA_KEY", config.KEYS["ALPHA_KEY"] + "\n")
-    until(lambda: ask(gateway).status_code == 200, "the new key to be used")
+    until(lambda: ask(gateway, model="mini").status_code == 200, "the new key to be used")

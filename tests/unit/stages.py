@@ -19,7 +19,7 @@ from prism.routing.signals import Classification
 
 from .tables import catalog, classified
 
-ID = "0193decision"
+ID = "0193dec15102" + "0123456789abcdef"
 KEYS = {"acorn-key": "sk-acorn", "birch-key": "sk-birch", "cedar-key": "sk-cedar"}
 CHAT = "/v1/chat/completions"
 HI: list[dict[str, Any]] = [{"role": "user", "content": "hi"}]

@@ -8,8 +8,9 @@ import pytest
 
 from prism.exchange.steps import Reply, Rewrite
 from prism.exchange.targets import Live
+from prism.routing.catalog import Credential
 
-from .stages import attempted, encoded, live, routed
+from .stages import ID, attempted, encoded, live, routed
 from .tables import catalog, table
 
 NAMED = {1: ("tiny", "acorn"), 2: ("small", "birch"), 3: ("medium", "acorn")}
@@ -104,3 +105,30 @@ def test_a_span_that_prism_did_not_write_gets_503(span: str) -> None:
     step = attempted(begun, 2, None, live=made, **{"x-prism-model-span": span})
     assert isinstance(step, Reply)
     assert step.status == 503
+
+
+def test_where_one_model_may_answer_its_other_keys_are_tried() -> None:
+    made = table()
+    keys = {"one": "sk-1", "two": "sk-2", "three": "sk-3"}
+    credentials = tuple(Credential(name, 1) for name in keys)
+    owner = replace(made.providers["acorn"], credentials=credentials)
+    pooled = catalog(tables=(replace(made, providers={**made.providers, "acorn": owner}),))
+    pool = live(pooled, {**keys, "birch-key": "sk-birch", "cedar-key": "sk-cedar"})
+    body = encoded(model="tiny")
+    sent = routed(body, live=pool)
+    assert isinstance(sent, Rewrite)
+    assert sent.body is not None
+    steps = [sent, *(attempted(sent, number, sent.body, live=pool) for number in (2, 3))]
+    used = [dict(step.set_headers) for step in steps if isinstance(step, Rewrite)]
+    assert {headers["authorization"] for headers in used} == {
+        "Bearer sk-1",
+        "Bearer sk-2",
+        "Bearer sk-3",
+    }
+    numbers = [headers["x-request-id"].removeprefix(f"{ID}.") for headers in used]
+    assert sorted(numbers) == ["0", "1", "2"], "which key it was can be told from Envoy's log"
+
+
+def test_a_single_key_leaves_the_request_s_id_alone() -> None:
+    sent = first(live(), encoded())
+    assert "x-request-id" not in dict(sent.set_headers)

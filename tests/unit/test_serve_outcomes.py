@@ -1,25 +1,33 @@
-"""What an outcome teaches of models' health, and how keys are spread."""
+"""What Envoy's logs teach of models and keys."""
 
 from __future__ import annotations
 
-from collections import Counter
+import asyncio
 from dataclasses import replace
+from typing import Any
 
+import grpc
 import pytest
+from envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
+from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 
-from prism.exchange.targets import compile_live
+from prism.envoy.names import ATTEMPTS, ATTEMPTS_LOG, GATEWAY_LOG
+from prism.exchange.headers import cluster_header
+from prism.exchange.targets import Target, compile_live
 from prism.routing.catalog import Credential
 from prism.routing.decide import Health, decide
 from prism.routing.identify import Caller
 from prism.routing.plan import compile_plan
-from prism.routing.record import Outcome, Record
+from prism.routing.record import Record
 from prism.serve.classifying import Answer
-from prism.serve.health import FAILURES, HealthTracker
+from prism.serve.health import FAILURES
+from prism.serve.learning import Learning
 from prism.serve.outcomes import Outcomes
 from prism.serve.processor import Processor
 from prism.serve.recent import Recent
 
-from .tables import SPORT, catalog, classified, policy, signals, table
+from .clock import Clock
+from .tables import SPORT, catalog, classified, signals, table
 
 
 class Never:
@@ -32,81 +40,228 @@ class Never:
         raise AssertionError(text)
 
 
+class Log:
+    """A stream of one of Envoy's logs, as gRPC gives it: only the first message names it."""
+
+    def __init__(self, name: str, entries: list[HTTPAccessLogEntry]) -> None:
+        self._messages = []
+        for entry in entries:
+            message = StreamAccessLogsMessage()
+            if not self._messages:
+                message.identifier.log_name = name
+            message.http_logs.log_entry.append(entry)
+            self._messages.append(message)
+
+    async def read(self) -> Any:
+        return self._messages.pop(0) if self._messages else grpc.aio.EOF
+
+
 class Setting:
-    """A decision for three models (``huge``, ``large``, ``medium``) that awaits its outcome."""
+    """A decision for several models that awaits its outcome. ``first``, its first model, has a
+    pool of keys, ``pool`` their weights; ``second`` has the one key ``only``."""
 
-    def __init__(self, **keys: str) -> None:
-        found = catalog(policy())
-        plan = compile_plan(found)
-        self.health = HealthTracker(lambda: 0.0)
+    def __init__(self, pool: tuple[int, ...] = (1,), race: bool = False) -> None:
+        made = table()
+        asks = signals(mode=SPORT, stream=True)
+        plan = compile_plan(catalog(tables=(made,)))
+        caller = Caller(None, plan.default_table)
+        chosen = decide(plan, caller, asks, classified(), Health())
+        chosen = replace(chosen, race=race)
+        self.first, self.second, *_ = chosen.models
+        owner = made.providers[made.models[self.first].provider]
+        keys = tuple(Credential(f"k{n}", weight) for n, weight in enumerate(pool))
+        owner = replace(owner, credentials=keys)
+        made = replace(made, providers={**made.providers, owner.name: owner})
+        found = catalog(tables=(made,))
+        secrets = {credential.key: f"secret of {credential.key}" for credential in keys}
+        others = {f"{name}-key": "secret" for name in made.providers}
+        self.clock = Clock()
+        self.learning = Learning.beginning(self.clock)
         self.recent = Recent()
-        processor = Processor(Never(), self.health, self.recent)
-        processor.live = compile_live(plan, found, keys)
-        self.outcomes = Outcomes(processor, self.recent, self.health)
-        asks = signals(mode=SPORT)
-        chosen = decide(plan, Caller(None, plan.default_table), asks, classified(), Health())
-        self.models = chosen.models
-        self.recent.add(Record("id", 0, "v", asks, classified(), Health(), False, chosen))
+        self.processor = processor = Processor(
+            Never(), self.learning.health, self.recent, self.learning.keys
+        )
+        self.live = processor.live = compile_live(compile_plan(found), found, {**secrets, **others})
+        self.outcomes = Outcomes(processor, self.recent, self.learning)
+        self.recent.add(Record("id", 0, "v", asks, classified(), Health(), race, chosen))
 
-    def learn(self, **outcome: int) -> None:
-        self.outcomes.learn("id", Outcome(**outcome))
+    def target(self, model: str) -> Target:
+        return next(t for t in self.live.clusters.values() if t.model == model)
+
+    def receive(self, log: str, *entries: HTTPAccessLogEntry) -> None:
+        asyncio.run(self.outcomes.stream(None, Log(log, list(entries))))
+
+    def fail(self, model: str, status: int | None, retry_after: str = "", key: int = 0) -> None:
+        """One failed attempt, in Envoy's words."""
+        entry = HTTPAccessLogEntry()
+        entry.common_properties.upstream_cluster = self.target(model).cluster
+        entry.request.request_id = f"id.{key}"
+        if status is not None:
+            entry.response.response_code.value = status
+        if retry_after:
+            entry.response.response_headers["retry-after"] = retry_after
+        self.receive(ATTEMPTS_LOG, entry)
+
+    def finish(self, entry: HTTPAccessLogEntry) -> None:
+        entry.common_properties.metadata.filter_metadata["prism"].update({"decision_id": "id"})
+        self.receive(GATEWAY_LOG, entry)
+
+    @property
+    def failures(self) -> dict[str, int]:
+        return self.learning.health.failures()
+
+    @property
+    def resting(self) -> set[str]:
+        return {str(key["key"]) for key in self.learning.keys.shown(self.live.clusters)}
 
 
-def all_keys() -> dict[str, str]:
-    names = {model.provider for model in table().models.values()}
-    return {f"{name}-key": "secret" for name in names}
+def answered(model: str, status: int = 200, attempts: int = 1, key: int = 0) -> HTTPAccessLogEntry:
+    entry = HTTPAccessLogEntry()
+    entry.response.response_code.value = status
+    entry.response.response_headers["x-prism-model"] = model
+    entry.common_properties.upstream_request_attempt_count = attempts
+    entry.request.request_id = f"id.{key}"
+    return entry
 
 
-@pytest.mark.parametrize(
-    ("outcome", "failures"),
-    [
-        ({"status": 200, "attempts": 1}, 0),
-        ({"status": 400, "attempts": 1}, 0),
-        ({"status": 200, "attempts": 2}, 1),
-        ({"status": 503, "attempts": 1}, 1),
-        ({"status": 429, "attempts": 3}, 3),
-        ({"status": 408, "attempts": 2}, 2),
-        ({"attempts": 1}, 0),  # the client went away: nobody's failure
-        ({"attempts": 2}, 1),
-        ({}, 0),
-    ],
-    ids=str,
-)
-def test_who_failed(outcome: dict[str, int], failures: int) -> None:
-    setting = Setting(**all_keys())
-    setting.learn(**outcome)
-    assert setting.health.failures() == dict.fromkeys(setting.models[:failures], 1)
+@pytest.mark.parametrize("status", [500, 503, 529, 408, 429, 401, 403, None])
+def test_a_failed_attempt_counts_against_its_model(status: int | None) -> None:
+    setting = Setting()
+    setting.fail(setting.first, status)
+    assert setting.failures == {setting.first: 1}
 
 
-def test_a_success_clears_and_failures_in_a_row_count() -> None:
-    setting = Setting(**all_keys())
-    for _ in range(FAILURES - 1):
-        setting.learn(status=500, attempts=1)
-    setting.learn(status=200, attempts=1)
-    assert setting.health.failures() == {}
+@pytest.mark.parametrize("status", [200, 400, 404, 422])
+def test_an_answer_heals_the_model_that_gave_it(status: int) -> None:
+    setting = Setting()
     for _ in range(FAILURES):
-        setting.learn(status=500, attempts=1)
-    assert setting.health.now().failing == {setting.models[0]}
+        setting.fail(setting.first, 500)
+        setting.fail(setting.second, 500)
+    setting.finish(answered(setting.second, status, attempts=2))
+    assert setting.learning.health.now().failing == {setting.first}
 
 
-def test_a_model_without_its_key_was_not_tried() -> None:
-    first = table().models[Setting(**all_keys()).models[0]].provider
-    keys = all_keys()
-    del keys[f"{first}-key"]
-    setting = Setting(**keys)
-    setting.learn(status=500, attempts=1)
-    (failed,) = setting.health.failures()
-    assert table().models[failed].provider != first
+@pytest.mark.parametrize("status", [500, 429, 401, 0])
+def test_what_is_no_answer_heals_nobody(status: int) -> None:
+    setting = Setting()
+    setting.fail(setting.first, 500)
+    setting.finish(answered(setting.first, status))
+    assert setting.failures == {setting.first: 1}
 
 
-def test_keys_are_spread_by_weight() -> None:
-    """Those that are there share the requests; a key that is missing gets none."""
-    credentials = (Credential("a", 1), Credential("b", 3), Credential("absent", 9))
-    made = table()
-    owner = replace(next(iter(made.providers.values())), credentials=credentials)
-    made = replace(made, providers={**made.providers, owner.name: owner})
-    found = catalog(tables=(made,))
-    live = compile_live(compile_plan(found), found, {"a": "1", "b": "2"})
-    target = next(t for t in live.clusters.values() if t.provider == owner.name)
-    spread = Counter(target.authorization(f"{number:028x}") for number in range(400))
-    assert spread == {"Bearer 1": 100, "Bearer 2": 300}
+def test_an_answer_that_was_broken_off_heals_nobody() -> None:
+    setting = Setting()
+    setting.fail(setting.first, 200)
+    entry = answered(setting.first)
+    entry.common_properties.response_flags.upstream_connection_termination = True
+    setting.finish(entry)
+    assert setting.failures == {setting.first: 1}
+
+
+def test_a_client_that_goes_away_is_nobody_s_failure() -> None:
+    setting = Setting()
+    entry = answered(setting.first)
+    entry.common_properties.response_flags.downstream_connection_termination = True
+    setting.finish(entry)
+    assert setting.failures == {}
+
+
+def test_the_internal_listener_tells_of_its_attempts_and_the_gateway_of_their_time_limit() -> None:
+    setting = Setting()
+    entry = HTTPAccessLogEntry()
+    entry.common_properties.upstream_cluster = ATTEMPTS
+    entry.request.request_headers["x-envoy-attempt-count"] = "2"
+    entry.request.request_headers[cluster_header(2)] = setting.target(setting.second).cluster
+    entry.response.response_code.value = 503
+    setting.receive(ATTEMPTS_LOG, entry)
+    assert setting.failures == {}
+    entry.common_properties.response_flags.upstream_request_timeout = True
+    setting.receive(ATTEMPTS_LOG, entry, entry)
+    assert setting.failures == {setting.second: 2}
+
+
+def test_an_attempt_that_found_no_host_is_a_failure() -> None:
+    """Envoy names the cluster in a tag only."""
+    setting = Setting()
+    entry = HTTPAccessLogEntry()
+    entry.common_properties.custom_tags["cluster"] = setting.target(setting.first).cluster
+    entry.response.response_code.value = 503
+    setting.receive(ATTEMPTS_LOG, entry)
+    assert setting.failures == {setting.first: 1}
+
+
+def test_a_cluster_that_is_gone_teaches_nothing() -> None:
+    setting = Setting()
+    entry = HTTPAccessLogEntry()
+    entry.common_properties.upstream_cluster = "prism/gone/gone/00000000"
+    setting.receive(ATTEMPTS_LOG, entry)
+    assert setting.failures == {}
+
+
+def test_retry_after_is_honoured() -> None:
+    setting = Setting()
+    setting.fail(setting.first, 429, "42")
+    assert setting.learning.health.rests() == {setting.first: 42}
+
+
+def test_a_pool_takes_the_blame_while_a_key_is_left() -> None:
+    setting = Setting(pool=(1, 1))
+    setting.fail(setting.first, 429, "30", key=0)
+    assert (setting.resting, setting.failures) == ({"k0"}, {})
+    setting.fail(setting.first, 429, "20", key=1)
+    assert (setting.resting, setting.failures) == ({"k0", "k1"}, {setting.first: 1})
+    assert setting.learning.health.rests() == {setting.first: 20}, "until the first is awake"
+
+
+def test_other_failures_are_no_key_s() -> None:
+    setting = Setting(pool=(1, 1))
+    setting.fail(setting.first, 503, "30", key=0)
+    assert (setting.resting, setting.failures) == (set(), {setting.first: 1})
+
+
+def test_a_key_that_works_again_starts_over() -> None:
+    setting = Setting(pool=(1, 1))
+    for _ in range(2):
+        setting.fail(setting.first, 403, key=1)
+        setting.clock.seconds += 10
+    assert setting.resting == {"k1"}, "twice as long the second time"
+    setting.finish(answered(setting.first, key=0))
+    assert setting.resting == {"k1"}
+    setting.finish(answered(setting.first, key=1))
+    assert setting.resting == set()
+
+
+def timed(model: str, headers_ms: int, attempts: int = 1) -> HTTPAccessLogEntry:
+    entry = answered(model, attempts=attempts)
+    common = entry.common_properties
+    common.time_to_first_upstream_tx_byte.FromMilliseconds(5)
+    common.time_to_first_upstream_rx_byte.FromMilliseconds(5 + headers_ms)
+    common.time_to_first_downstream_tx_byte.FromMilliseconds(2000)
+    return entry
+
+
+def test_time_to_headers_is_learned_and_decided_with() -> None:
+    setting = Setting()
+    for _ in range(200):
+        setting.finish(timed(setting.second, 700, attempts=2))
+    assert setting.learning.health.now().first_token_ms == {
+        setting.second: pytest.approx(700, rel=0.06)
+    }
+
+
+def test_a_raced_first_model_took_at_least_as_long_as_the_client_waited() -> None:
+    setting = Setting(race=True)
+    for _ in range(200):
+        setting.finish(timed(setting.second, 100, attempts=2))
+    assert setting.learning.health.now().first_token_ms == {
+        setting.first: pytest.approx(2000, rel=0.06)
+    }
+
+
+def test_what_a_new_configuration_no_longer_names_is_forgotten() -> None:
+    setting = Setting()
+    setting.fail(setting.first, 429, "42")
+    plan = replace(setting.live.plan, tables={})
+    setting.processor.live = replace(setting.live, clusters={}, plan=plan)
+    setting.receive(GATEWAY_LOG, HTTPAccessLogEntry())
+    assert (setting.failures, setting.resting) == ({}, set())

@@ -25,6 +25,7 @@ from prism.serve.credentials import Credentials
 from prism.serve.envoy_admin import EnvoyAdmin
 from prism.serve.folder import load
 from prism.serve.health import HealthTracker
+from prism.serve.keys import KeyTracker
 from prism.serve.processor import Processor
 from prism.serve.recent import Recent
 from prism.serve.rollout import Rollout
@@ -104,7 +105,8 @@ class Parts:
     def __init__(self, folder: Path, keys: Path) -> None:
         self.envoy = Envoy()
         self.ads = Ads()
-        self.processor = Processor(Unasked(), HealthTracker(lambda: 0.0), Recent())
+        resting = KeyTracker(lambda: 0.0)
+        self.processor = Processor(Unasked(), HealthTracker(lambda: 0.0), Recent(), resting)
         envoy = EnvoyAdmin(folder / "no-envoy.sock")
         self.configuration = Configuration(self.ads, self.processor, "", envoy)
         self.last_good = SnapshotFile(folder / "last-good", Origin.LAST_GOOD)
@@ -116,7 +118,8 @@ class Parts:
         assert self.processor.live is not None
         targets = self.processor.live.targets.values()
         target = next(t for t in targets if t.provider == "acorn")
-        return target.authorization("0" * 12 + "f" * 16)
+        key = target.key("0" * 12 + "f" * 16)
+        return None if key is None else key.authorization
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the server keeps: health, recent decisions, keys, the last good configuration."""
+"""What the server keeps: recent decisions, keys, the last good configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from prism.routing.plan import compile_plan
 from prism.routing.record import Outcome, Record
 from prism.serve.credentials import Credentials, names_in
 from prism.serve.folder import load
-from prism.serve.health import FAILURES, REST_S, HealthTracker
 from prism.serve.recent import Recent
 from prism.serve.snapshot_file import SnapshotFile
 from prism.serve.source import BrokenConfiguration, Offer, Origin
@@ -20,71 +19,6 @@ from prism.serve.source import BrokenConfiguration, Offer, Origin
 from .tables import catalog, classified, signals
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.seconds = 100.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-def failing(tracker: HealthTracker) -> set[str]:
-    return set(tracker.now().failing)
-
-
-def test_a_model_fails_after_some_failures_in_a_row_and_rests_a_while() -> None:
-    clock = Clock()
-    tracker = HealthTracker(clock)
-    for _ in range(FAILURES - 1):
-        tracker.failed("m")
-    assert failing(tracker) == set()
-    tracker.failed("m")
-    assert failing(tracker) == {"m"}
-    clock.seconds += REST_S - 0.1
-    assert failing(tracker) == {"m"}
-    clock.seconds += 0.1
-    assert failing(tracker) == set()
-    # It has not answered yet: one more failure is enough.
-    tracker.failed("m")
-    assert failing(tracker) == {"m"}
-
-
-def test_an_answer_forgets_all_failures() -> None:
-    tracker = HealthTracker(Clock())
-    for _ in range(FAILURES - 1):
-        tracker.failed("m")
-    tracker.succeeded("m")
-    tracker.failed("m")
-    assert failing(tracker) == set()
-    for _ in range(FAILURES):
-        tracker.failed("m")
-    tracker.succeeded("m")
-    assert failing(tracker) == set()
-
-
-def test_models_rest_each_for_themselves() -> None:
-    clock = Clock()
-    tracker = HealthTracker(clock)
-    for _ in range(FAILURES):
-        tracker.failed("a")
-    clock.seconds += REST_S / 2
-    for _ in range(FAILURES):
-        tracker.failed("b")
-    tracker.succeeded("c")
-    assert failing(tracker) == {"a", "b"}
-    clock.seconds += REST_S / 2
-    assert failing(tracker) == {"b"}
-    clock.seconds += REST_S / 2
-    assert failing(tracker) == set()
-
-
-def test_health_is_one_object_until_it_changes() -> None:
-    tracker = HealthTracker(Clock())
-    before = tracker.now()
-    tracker.failed("m")
-    assert tracker.now() is before == Health()
 
 
 def record(decision_id: str) -> Record:

@@ -10,7 +10,7 @@ from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 
 from prism.routing.record import Outcome
 from prism.wire import access_log
-from prism.wire.access_log import Finished
+from prism.wire.access_log import FailedAttempt, Finished
 
 
 def sent(*entries: HTTPAccessLogEntry) -> StreamAccessLogsMessage:
@@ -42,7 +42,7 @@ def test_a_whole_outcome() -> None:
     common.time_to_first_downstream_tx_byte.FromMicroseconds(1_250_500)
     common.duration.FromMicroseconds(3_000_250)
     assert list(access_log.finished(sent(made))) == [
-        Finished("d1", Outcome(200, "p", "m", 2, 11, 22, 3, 1250.5, 3000.25))
+        Finished("d1", Outcome(200, "p", "m", 2, 11, 22, 3, 1250.5, 3000.25), True, None, None)
     ]
 
 
@@ -67,3 +67,52 @@ def test_a_count_that_is_none_is_not_taken(count: float) -> None:
 def test_entries_keep_their_order() -> None:
     found = access_log.finished(sent(entry(200), entry(503), entry(404)))
     assert [item.outcome.status for item in found] == [200, 503, 404]
+
+
+def test_when_the_answer_began_is_counted_from_its_own_attempt() -> None:
+    made = entry()
+    common = made.common_properties
+    common.time_to_first_upstream_tx_byte.FromMilliseconds(9_900)
+    common.time_to_first_upstream_rx_byte.FromMicroseconds(10_150_500)
+    (found,) = access_log.finished(sent(made))
+    assert found.to_headers_ms == 250.5
+
+
+BEGAN = 1_800_000_000
+"""Seconds: Fri, 15 Jan 2027 08:00:00 GMT."""
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("7", 7),
+        (" 7 ", 7),
+        ("0", 0),
+        ("9" * 400, 999_999_999),
+        ("Fri, 15 Jan 2027 08:01:00 GMT", 58),
+        ("Fri, 15 Jan 2027 07:00:00 GMT", 0),
+        ("soon", None),
+        ("-5", None),
+        ("1.5", None),
+        ("Fri, 99 Jan 2027 08:01:00 GMT", None),
+        ("\u0667", 7),
+    ],
+)
+def test_retry_after(said: str, seconds: float | None) -> None:
+    made = entry(429)
+    made.common_properties.start_time.FromSeconds(BEGAN)
+    made.common_properties.duration.FromSeconds(2)
+    made.response.response_headers["retry-after"] = said
+    (found,) = access_log.failed_attempts(sent(made))
+    assert found.retry_after_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("request_id", "number"),
+    [("0193abc.4", 4), ("0193abc", None), ("", None), ("a.b", None), ("a." + "1" * 99, None)],
+)
+def test_the_number_of_the_key(request_id: str, number: int | None) -> None:
+    made = entry(429)
+    made.common_properties.upstream_cluster = "c"
+    made.request.request_id = request_id
+    assert list(access_log.failed_attempts(sent(made))) == [FailedAttempt("c", 429, None, number)]

@@ -15,11 +15,13 @@ from prism.envoy import names
 from prism.envoy.filters import (
     access_log,
     attempt_timeout,
+    attempts_log,
     early_header_mutation,
     ext_proc,
     local_replies,
     route_at_once,
     router,
+    unreachable,
     usage_filters,
 )
 from prism.envoy.routes import ANSWERED_BY, UNFORWARDED
@@ -92,6 +94,7 @@ def attempts_listener(settings: Settings) -> dict[str, Any]:
             router(),
         ],
         local_reply_config=local_replies(),
+        access_log=[attempts_log(unreachable())],
     )
     return {
         "name": names.ATTEMPTS,

@@ -9,7 +9,7 @@ from typing import Any
 from prism.envoy import names
 from prism.exchange import headers
 from prism.exchange.errors import error_body
-from prism.exchange.targets import Target
+from prism.exchange.targets import RETRIABLE_STATUS, Target
 
 UNFORWARDED = (
     *dict.fromkeys((*headers.REQUEST, *headers.INTERNAL)),
@@ -24,8 +24,6 @@ ANSWERED_BY = (
     names.set_header(headers.PROVIDER, "%CLUSTER_METADATA(prism:provider)%"),
 )
 """Response headers that name who answered: the cluster tells."""
-RETRIABLE_STATUS = (408, 429)
-"""Besides every 5xx (529, overloaded, among them): another provider may do better."""
 _SMALL = "[1-9][0-9]{0,5}"
 """Bytes of a body that is read before anybody asks who sends it: below a million. Larger ones
 wait until their headers have been looked at."""

@@ -7,12 +7,13 @@ is found by the name of the cluster that Envoy is about to use.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from prism.exchange import headers as names
 from prism.exchange.errors import error
 from prism.exchange.rewriting import rewrite_attempt
 from prism.exchange.steps import Proceed, Reply, RequestHeaders, Step
-from prism.exchange.targets import Live, Target
+from prism.exchange.targets import NONE_RESTS, Live, Resting, Target
 
 _SPAN = re.compile("([0-9]{1,12})-([0-9]{1,12})")
 _BAD_SPAN = (-1, -1)
@@ -21,11 +22,13 @@ _BAD_SPAN = (-1, -1)
 class AttemptStage:
     """One attempt after the first."""
 
-    __slots__ = ("_decision_id", "_live", "_path", "_span", "_target")
+    __slots__ = ("_again", "_decision_id", "_live", "_path", "_resting", "_span", "_target")
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, resting: Resting = NONE_RESTS) -> None:
         self._live = live
+        self._resting = resting
         self._target: Target
+        self._again = 0
         self._decision_id = ""
         self._path = ""
         self._span: tuple[int, int] | None = None
@@ -41,6 +44,7 @@ class AttemptStage:
         if target is None or target.missing_key is not None or span is _BAD_SPAN:
             return _gone(self._decision_id, number)
         self._target = target
+        self._again = _again(headers, number, cluster)
         self._path = headers.get(names.API_PATH, "")
         self._span = span
         if not event.complete:
@@ -58,7 +62,15 @@ class AttemptStage:
             body=body,
             span=self._span,
             decision_id=self._decision_id,
+            resting=self._resting,
+            again=self._again,
         )
+
+
+def _again(headers: Mapping[str, str], number: str, cluster: str) -> int:
+    """How many attempts before this one went to the same cluster."""
+    earlier = map(names.cluster_header, range(1, int(number)))
+    return [headers.get(name) for name in earlier].count(cluster)
 
 
 def _span(text: str | None) -> tuple[int, int] | None:

@@ -70,6 +70,12 @@ INTERNAL: Final = (
     *(cluster_header(number) for number in range(1, MAX_ATTEMPTS + 1)),
 )
 
+# Standard ones.
+RETRY_AFTER: Final = "retry-after"
+REQUEST_ID: Final = "x-request-id"
+"""Where a provider gives several keys to choose from: the decision's id, a dot, and the number
+of the attempt's key, so that Envoy's log can tell whose key was refused."""
+
 # Envoy's own (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_filters/router_filter).
 ENVOY_MAX_RETRIES: Final = "x-envoy-max-retries"
 ENVOY_PER_TRY_TIMEOUT_MS: Final = "x-envoy-upstream-rq-per-try-timeout-ms"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from prism.exchange import headers as names
 from prism.exchange.steps import Rewrite
-from prism.exchange.targets import Target
+from prism.exchange.targets import NONE_RESTS, Key, Resting, Target
 from prism.prompt.document import Document, edit
 from prism.routing.catalog import Retry
 from prism.routing.decision import Decision
@@ -26,6 +26,7 @@ def rewrite(
     decision_id: str,
     project_header: str | None,
     race: Race | None = None,
+    resting: Resting = NONE_RESTS,
 ) -> Rewrite:
     """Write attempt 1 in full, and leave what the attempt stage needs for the others.
 
@@ -72,11 +73,11 @@ def rewrite(
     remove: tuple[str, ...] = _CLIENT_KEYS
     if project_header is not None:
         remove = (*remove, project_header)
-    authorization = first.authorization(decision_id)
-    if authorization is None:
+    key = first.key(decision_id, resting)
+    if key is None:
         remove = (*remove, "authorization")
     else:
-        set_headers.append(("authorization", authorization))
+        set_headers += _key_headers(first, key, decision_id)
     return Rewrite(tuple(set_headers), remove, body, labels, reroute=True)
 
 
@@ -87,8 +88,11 @@ def rewrite_attempt(
     body: bytes | None,
     span: tuple[int, int] | None,
     decision_id: str,
+    resting: Resting = NONE_RESTS,
+    again: int = 0,
 ) -> Rewrite:
-    """Write a further attempt: the same request for another target.
+    """Write a further attempt: the same request for another target, or, where ``again`` says
+    how many attempts this one has had already, with another of its keys.
 
     ``body`` is attempt 1's; ``span`` says where its model name is (``MODEL_SPAN``).
     """
@@ -101,9 +105,17 @@ def rewrite_attempt(
     else:
         body = None
     remove: tuple[str, ...] = ()
-    authorization = target.authorization(decision_id)
-    if authorization is None:
+    key = target.key(decision_id, resting, again)
+    if key is None:
         remove = ("authorization",)
     else:
-        set_headers.append(("authorization", authorization))
+        set_headers += _key_headers(target, key, decision_id)
     return Rewrite(tuple(set_headers), remove, body, {}, reroute=False)
+
+
+def _key_headers(target: Target, key: Key, decision_id: str) -> list[tuple[str, str]]:
+    """The key, and where there is a choice which one it is: the log of attempts knows no keys."""
+    found = [("authorization", key.authorization)]
+    if len(target.keys) > 1:
+        found.append((names.REQUEST_ID, f"{decision_id}.{key.number}"))
+    return found

@@ -17,7 +17,7 @@ from prism.exchange.endpoints import Endpoint, Kind, endpoint_of
 from prism.exchange.errors import error
 from prism.exchange.rewriting import rewrite
 from prism.exchange.steps import Classify, Proceed, Reply, RequestHeaders, Step
-from prism.exchange.targets import Live, Target
+from prism.exchange.targets import NONE_RESTS, Live, Resting, Target
 from prism.prompt.chat import Chat, kwargs_of, model_of, read_chat
 from prism.prompt.document import BadBody, Document, read
 from prism.routing.decide import Health, decide, needs_classification
@@ -62,15 +62,22 @@ class RouteStage:
         "live",
         "race",
         "races",
+        "resting",
         "routed",
     )
 
     def __init__(
-        self, live: Live, health: Health, decision_id: str, races: Races = NO_RACES
+        self,
+        live: Live,
+        health: Health,
+        decision_id: str,
+        races: Races = NO_RACES,
+        resting: Resting = NONE_RESTS,
     ) -> None:
         self.live = live
         self.health = health
         self.races = races
+        self.resting = resting
         self.decision_id = decision_id
         self._held: Reply | None = None
         self._document: Document | None = None
@@ -136,6 +143,7 @@ class RouteStage:
             decision_id=self.decision_id,
             project_header=self.live.plan.default_table.project_header,
             race=self.race,
+            resting=self.resting,
         )
 
     def _look_at_headers(self) -> Step:
@@ -201,6 +209,10 @@ class RouteStage:
         """The decision's models that can be called; those whose key is missing can't."""
         found = [self.live.targets[decision.table, name] for name in decision.models]
         usable = [target for target in found if target.missing_key is None]
+        if len(usable) == 1:
+            # No other model may answer, but another key may be taken where this one is not.
+            tries = min(len(usable[0].keys), self._caller.table.retry.max_attempts)
+            return usable * max(1, tries)
         if usable:
             return usable
         lacking = ", ".join(f"{target.missing_key} ({target.provider})" for target in found)

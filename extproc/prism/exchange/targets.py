@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import msgspec
 
 from prism.routing.catalog import Api, Catalog, Model, Provider
 from prism.routing.plan import Plan
+
+KEY_STATUS = (401, 403, 429)
+"""What a provider answers to a key rather than to a request."""
+RETRIABLE_STATUS = (408, *KEY_STATUS)
+"""Besides every 5xx (529, overloaded, among them): another provider, or another key, may do
+better."""
+Resting = Mapping[tuple[str, str], float]
+"""The keys that had better not be used just now: (cluster, name of the key) to when that ends,
+on any clock that is the same for all."""
+NONE_RESTS: Resting = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a provider: the name of its credential, and what proves it.
+
+    ``number`` is its place among the provider's credentials, missing ones counted too, so
+    that it means the same for as long as the cluster has its name.
+    """
+
+    name: str
+    number: int
+    weight: int
+    authorization: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +45,8 @@ class Target:
     ``cluster`` is the name of its Envoy cluster: it changes with anything that the cluster
     is made of, so a request decided under an older plan never meets a newer cluster.
     ``base_path`` is the path of the provider's base URL. ``model_json`` is the upstream
-    name as encoded JSON. ``keys`` are the values of the authorization header, each
-    with the sum of the weights up to it; empty where the provider takes no key.
-    ``missing_key`` names a key that should be there where none is.
+    name as encoded JSON. ``keys`` are those that are there; empty where the provider takes
+    none. ``missing_key`` names a key that should be there where none is.
     """
 
     cluster: str
@@ -33,20 +56,37 @@ class Target:
     base_path: str
     model_json: bytes
     api: Api
-    keys: tuple[tuple[int, str], ...] = field(repr=False)
+    keys: tuple[Key, ...]
     missing_key: str | None
 
-    def authorization(self, decision_id: str) -> str | None:
-        """The header's value for a request; ``None`` for none.
+    def key(self, decision_id: str, resting: Resting = NONE_RESTS, again: int = 0) -> Key | None:
+        """The key for a request; ``None`` where the provider takes none.
 
-        Keys are spread by weight over decision ids, whose last digits are random, so that
-        neither chance nor memory is needed here.
+        Keys that don't rest are spread by weight over decision ids, whose last digits are
+        random, so that neither chance nor memory is needed here. Where all rest, it is the
+        one whose rest ends first. ``again`` is how many attempts of the request have had
+        keys of this target before: each gets another, while there are any.
         """
         keys = self.keys
         if len(keys) < 2:
-            return keys[0][1] if keys else None
-        place = int(decision_id[-8:], 16) % keys[-1][0]
-        return next(value for upto, value in keys if place < upto)
+            return keys[0] if keys else None
+        if resting:
+            awake = tuple([key for key in keys if (self.cluster, key.name) not in resting])
+            if not awake:
+                return min(keys, key=lambda key: resting[self.cluster, key.name])
+            keys = awake
+        place = int(decision_id[-8:], 16)
+        key = _at(place, keys)
+        for _ in range(min(again, len(keys) - 1)):
+            keys = tuple([other for other in keys if other is not key])
+            key = _at(place, keys)
+        return key
+
+    def key_numbered(self, number: int | None) -> Key | None:
+        """The key of that number; the only one needs none."""
+        if len(self.keys) == 1:
+            return self.keys[0]
+        return next((key for key in self.keys if key.number == number), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +112,16 @@ class Live:
         return {target.cluster: target for target in self.targets.values()}
 
 
+def _at(place: int, keys: Sequence[Key]) -> Key:
+    """The key at a place on a line on which each is as long as its weight, again and again."""
+    place %= sum([key.weight for key in keys])
+    for key in keys:
+        if place < key.weight:
+            return key
+        place -= key.weight
+    raise AssertionError("the place is below the sum of the weights")
+
+
 def compile_live(plan: Plan, catalog: Catalog, keys: Mapping[str, str]) -> Live:
     """Join the plan with the credentials that are there; ``keys`` maps name to secret."""
     targets: dict[tuple[str, str], Target] = {}
@@ -85,8 +135,11 @@ def compile_live(plan: Plan, catalog: Catalog, keys: Mapping[str, str]) -> Live:
 
 
 def _target(model: Model, provider: Provider, keys: Mapping[str, str]) -> Target:
-    there = [credential for credential in provider.credentials if keys.get(credential.key)]
-    sums = accumulate(credential.weight for credential in there)
+    there = tuple(
+        Key(credential.key, number, credential.weight, f"Bearer {keys[credential.key]}")
+        for number, credential in enumerate(provider.credentials)
+        if keys.get(credential.key)
+    )
     return Target(
         cluster=cluster_name(model, provider),
         model=model.name,
@@ -95,7 +148,7 @@ def _target(model: Model, provider: Provider, keys: Mapping[str, str]) -> Target
         base_path=urlsplit(provider.base_url).path.rstrip("/"),
         model_json=msgspec.json.encode(model.upstream_name),
         api=provider.api,
-        keys=tuple((upto, f"Bearer {keys[c.key]}") for upto, c in zip(sums, there, strict=True)),
+        keys=there,
         missing_key=provider.credentials[0].key if provider.credentials and not there else None,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from prism.routing.ask import asked_model
@@ -24,7 +24,7 @@ from prism.routing.signals import Signals
 @dataclass(frozen=True, slots=True)
 class Case:
     """All that these steps read. Tokens: ``output_tokens`` is the expected answer, for cost
-    and latency; ``room`` is what a model's context must hold."""
+    and latency; ``room`` is what a model's context must hold. ``first_token_ms`` is measured."""
 
     scope: Scope
     signals: Signals
@@ -32,6 +32,7 @@ class Case:
     mode: Mode
     output_tokens: int
     room: int
+    first_token_ms: Mapping[str, float]
 
 
 def candidates(case: Case, trace: list[Reason]) -> Sequence[Model] | Refusal:
@@ -157,7 +158,8 @@ def _limits(case: Case) -> tuple[Limits, Reason | None]:
 def _within(
     case: Case, limits: Limits, models: Iterable[Model]
 ) -> tuple[list[Model], list[Reason]]:
-    return within(limits, models, case.task, case.signals.input_tokens, case.output_tokens)
+    tokens = case.signals.input_tokens, case.output_tokens
+    return within(limits, models, case.task, *tokens, case.first_token_ms)
 
 
 def _refuse_one(status: int, name: str, why: str, reason: Reason) -> Refusal:

@@ -6,9 +6,14 @@ a dollar means the same everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from prism.routing.catalog import Latency, Model, Price, Table, Task
 from prism.routing.decision import Estimate
 
+UNMEASURED: Mapping[str, float] = MappingProxyType({})
+"""Milliseconds to the first token, by model, where none was measured."""
 _PER_MILLION = 1_000_000
 
 
@@ -28,9 +33,11 @@ def cost_usd(
     ) / _PER_MILLION
 
 
-def latency_ms(latency: Latency, output_tokens: int) -> float:
-    """Milliseconds from the request to the last of ``output_tokens``."""
-    return latency.time_to_first_token_ms + output_tokens * 1000 / latency.tokens_per_second
+def latency_ms(latency: Latency, output_tokens: int, first_token_ms: float | None = None) -> float:
+    """Milliseconds from the request to the last of ``output_tokens``; ``first_token_ms`` is
+    what was measured until the first one, in place of the table's figure."""
+    first = latency.time_to_first_token_ms if first_token_ms is None else first_token_ms
+    return first + output_tokens * 1000 / latency.tokens_per_second
 
 
 def expected_output(table: Table, task: Task, max_output_tokens: int | None) -> int:
@@ -39,7 +46,12 @@ def expected_output(table: Table, task: Task, max_output_tokens: int | None) -> 
     return expected if max_output_tokens is None else min(expected, max_output_tokens)
 
 
-def estimate(model: Model, input_tokens: int, output_tokens: int) -> Estimate:
+def estimate(
+    model: Model,
+    input_tokens: int,
+    output_tokens: int,
+    first_token_ms: Mapping[str, float] = UNMEASURED,
+) -> Estimate:
     """What ``model`` is expected to cost and take, without any cached input.
 
     Whether a prompt is in the provider's cache is not known beforehand, so the estimate
@@ -49,7 +61,7 @@ def estimate(model: Model, input_tokens: int, output_tokens: int) -> Estimate:
         input_tokens,
         output_tokens,
         cost_usd(model.price, input_tokens, output_tokens),
-        latency_ms(model.latency, output_tokens),
+        latency_ms(model.latency, output_tokens, first_token_ms.get(model.name)),
     )
 
 

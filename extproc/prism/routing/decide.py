@@ -6,13 +6,13 @@ in a replay. The order of the steps is documented in ``docs/reference/decision-o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from prism.routing.ask import asked_model
 from prism.routing.candidates import Case, candidates
 from prism.routing.catalog import TASKS, Model, Task
-from prism.routing.cost import estimate, expected_output
+from prism.routing.cost import UNMEASURED, estimate, expected_output
 from prism.routing.decision import Decision, Reason, Refusal, Step
 from prism.routing.identify import Caller
 from prism.routing.plan import Plan, Scope
@@ -22,9 +22,11 @@ from prism.routing.signals import Classification, Signals
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is known of the models just now; ``failing`` holds names of models."""
+    """What is known of the models just now, by their names: which are ``failing``, and the
+    milliseconds to the first token of those that were measured."""
 
     failing: frozenset[str] = frozenset()
+    first_token_ms: Mapping[str, float] = field(default_factory=lambda: UNMEASURED)
 
 
 def needs_classification(plan: Plan, caller: Caller, signals: Signals) -> bool:
@@ -78,7 +80,9 @@ def decide(
     expected = expected_output(table, task, ceiling)
     # Providers refuse a prompt whose whole ceiling does not fit, however short the answer.
     room = signals.input_tokens + (expected if ceiling is None else ceiling)
-    found = candidates(Case(scope, signals, task, mode, expected, room), trace)
+    found = candidates(
+        Case(scope, signals, task, mode, expected, room, health.first_token_ms), trace
+    )
     models: Sequence[Model] = ()
     race = False
     if not isinstance(found, Refusal):
@@ -103,7 +107,9 @@ def decide(
         degraded=degraded,
         models=tuple([model.name for model in models]),
         race=race,
-        estimate=estimate(models[0], signals.input_tokens, expected) if models else None,
+        estimate=estimate(models[0], signals.input_tokens, expected, health.first_token_ms)
+        if models
+        else None,
         reasons=tuple(trace),
         refusal=found if isinstance(found, Refusal) else None,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prism.routing.catalog import Limits, Model, Task
 from prism.routing.cost import cost_usd, latency_ms, usd
@@ -36,13 +36,20 @@ def described(limits: Limits) -> Reason:
 
 
 def within(
-    limits: Limits, models: Iterable[Model], task: Task, input_tokens: int, output_tokens: int
+    limits: Limits,
+    models: Iterable[Model],
+    task: Task,
+    input_tokens: int,
+    output_tokens: int,
+    first_token_ms: Mapping[str, float],
 ) -> tuple[list[Model], list[Reason]]:
-    """The models that keep ``limits``, in their order, and why each other one does not."""
+    """The models that keep ``limits``, in their order, and why each other one does not.
+    ``first_token_ms`` is what was measured, by model, in place of the table's figures."""
     kept: list[Model] = []
     dropped: list[Reason] = []
     for model in models:
-        text = _broken(limits, model, task, input_tokens, output_tokens)
+        measured = first_token_ms.get(model.name)
+        text = _broken(limits, model, task, input_tokens, output_tokens, measured)
         if text is None:
             kept.append(model)
         else:
@@ -93,7 +100,12 @@ def _pick(
 
 
 def _broken(
-    limits: Limits, model: Model, task: Task, input_tokens: int, output_tokens: int
+    limits: Limits,
+    model: Model,
+    task: Task,
+    input_tokens: int,
+    output_tokens: int,
+    first_token_ms: float | None,
 ) -> str | None:
     if limits.max_cost is not None:
         cost = cost_usd(model.price, input_tokens, output_tokens)
@@ -102,7 +114,8 @@ def _broken(
     if limits.min_quality is not None and model.quality[task] < limits.min_quality:
         return f"quality {model.quality[task]:g} for {task} is below {limits.min_quality:g}"
     if limits.max_latency_ms is not None:
-        latency = latency_ms(model.latency, output_tokens)
+        latency = latency_ms(model.latency, output_tokens, first_token_ms)
         if latency > limits.max_latency_ms:
-            return f"estimated latency {latency:.0f} ms is over {limits.max_latency_ms:g} ms"
+            how = "estimated" if first_token_ms is None else "measured"
+            return f"{how} latency {latency:.0f} ms is over {limits.max_latency_ms:g} ms"
     return None

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from prism.serve.ads import Ads
 from prism.serve.envoy_admin import EnvoyAdmin
-from prism.serve.health import HealthTracker
+from prism.serve.learning import Learning
 from prism.serve.processor import Processor
 from prism.serve.recent import Recent
 
@@ -26,7 +26,7 @@ class Admin:
     processor: Processor
     ads: Ads
     recent: Recent
-    health: HealthTracker
+    learning: Learning
     envoy: EnvoyAdmin
     more: Sequence[Callable[[], dict[str, Any]]]
 
@@ -62,8 +62,7 @@ class Admin:
             {
                 "planVersion": None if live is None else live.version,
                 "envoys": self.ads.connected,
-                "failingModels": sorted(self.health.now().failing),
-                "failuresInARow": self.health.failures(),
+                **self.learning.status({} if live is None else live.clusters),
                 "outcomesJoined": self.recent.joined,
                 "outcomesLost": self.recent.lost,
                 **{name: value for part in self.more for name, value in part().items()},

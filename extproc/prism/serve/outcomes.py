@@ -1,4 +1,8 @@
-"""The access log service: joins what became of requests to their decisions, and to health."""
+"""The access log service: joins what became of requests to their decisions, and learns from it.
+
+Failures are told by the log of attempts as soon as they happen, successes by the gateway's log
+once a request is over.
+"""
 
 from __future__ import annotations
 
@@ -6,52 +10,109 @@ from typing import Any
 
 import grpc
 
-from prism.envoy.routes import RETRIABLE_STATUS
-from prism.routing.record import Outcome
-from prism.serve.health import HealthTracker
+from prism.envoy.names import ATTEMPTS_LOG
+from prism.exchange.targets import KEY_STATUS, RETRIABLE_STATUS, Live, Target
+from prism.routing.record import Record
+from prism.serve.learning import Learning
 from prism.serve.processor import Processor
 from prism.serve.recent import Recent
 from prism.wire import access_log
+from prism.wire.access_log import FailedAttempt, Finished
 
 
 class Outcomes:
-    """Receives Envoy's access log."""
+    """Receives Envoy's access logs."""
 
-    def __init__(self, processor: Processor, recent: Recent, health: HealthTracker) -> None:
+    def __init__(self, processor: Processor, recent: Recent, learning: Learning) -> None:
         self._processor = processor
         self._recent = recent
-        self._health = health
+        self._learning = learning
+        self._live: Live | None = None
+        self._priors: dict[str, float] = {}
 
     async def stream(self, _: object, context: Any) -> bytes:
-        """One stream of entries."""
+        """One stream of entries, all of one log, which the first message names."""
+        log = None
         while (message := await context.read()) is not grpc.aio.EOF:
-            self._finished(message)
+            log = log or message.identifier.log_name
+            self._renew()
+            if log == ATTEMPTS_LOG:
+                for failure in access_log.failed_attempts(message):
+                    self.failed(failure)
+            else:
+                for entry in access_log.finished(message):
+                    self.finished(entry)
+                learning = self._learning
+                learning.health.measured(learning.latencies.medians(self._priors))
         return access_log.DONE
 
-    def _finished(self, message: Any) -> None:
-        for entry in access_log.finished(message):
-            if entry.decision_id is None:
-                continue
-            self._recent.join(entry.decision_id, entry.outcome)
-            self.learn(entry.decision_id, entry.outcome)
+    def finished(self, entry: Finished) -> None:
+        """A request is over: join it to its decision; who answered well is well."""
+        if entry.decision_id is None:
+            return
+        self._recent.join(entry.decision_id, entry.outcome)
+        outcome, record = entry.outcome, self._recent.decided(entry.decision_id)
+        if record is None or outcome.model is None or outcome.status is None:
+            return
+        if not is_failure(outcome.status) and entry.whole:
+            self._learning.health.succeeded(outcome.model)
+            self._time(entry, record)
+        if outcome.attempts == 1 and outcome.status not in KEY_STATUS:
+            self._key_worked(entry, record)
 
-    def learn(self, decision_id: str, outcome: Outcome) -> None:
-        """Learn of health: models tried before the last failed; the last one's status counts.
+    def failed(self, attempt: FailedAttempt) -> None:
+        """An attempt failed: the model is to blame, or one of its provider's several keys."""
+        live, learning = self._processor.live, self._learning
+        target = None if live is None else live.clusters.get(attempt.cluster)
+        if live is None or target is None:
+            return
+        again_s = attempt.retry_after_s
+        key = target.key_numbered(attempt.key_number)
+        if key is not None and attempt.status in KEY_STATUS:
+            learning.keys.refused(target, key, attempt.status or 0, again_s, live.clusters)
+            if len(target.keys) > 1:
+                again_s = learning.keys.soonest_s(target)
+                if not again_s:
+                    return
+        learning.health.failed(target.model, again_s)
 
-        An outcome without a status says nothing of the last: its client went away.
-        """
-        tried = self._tried(decision_id)[: outcome.attempts or 0]
-        for model in tried[:-1]:
-            self._health.failed(model)
-        if tried and outcome.status is not None:
-            failed = outcome.status >= 500 or outcome.status in RETRIABLE_STATUS
-            (self._health.failed if failed else self._health.succeeded)(tried[-1])
+    def _key_worked(self, entry: Finished, record: Record) -> None:
+        target = self._target(record, entry.outcome.model or "")
+        key = None if target is None else target.key_numbered(entry.key_number)
+        if target is not None and key is not None:
+            self._learning.keys.worked(target, key)
 
-    def _tried(self, decision_id: str) -> list[str]:
-        """The models of a decision in the order of its attempts: those whose key is there."""
-        record, live = self._recent.get(decision_id), self._processor.live
-        if record is None or live is None:
-            return []
-        decision = record.decision
-        targets = {name: live.targets.get((decision.table, name)) for name in decision.models}
-        return [n for n, target in targets.items() if target is None or target.missing_key is None]
+    def _time(self, entry: Finished, record: Record) -> None:
+        """Learn how long answers take to begin. A raced first model took at least as long as
+        the client waited, whoever won; when the others began is not known."""
+        latencies, models = self._learning.latencies, record.decision.models
+        streamed, outcome = record.signals.stream, entry.outcome
+        if outcome.attempts != 1 and record.decision.race:
+            if outcome.first_byte_ms is not None:
+                latencies.observe(models[0], outcome.first_byte_ms, streamed=streamed)
+        elif entry.to_headers_ms is not None and outcome.model in models:
+            latencies.observe(outcome.model, entry.to_headers_ms, streamed=streamed)
+
+    def _target(self, record: Record, model: str) -> Target | None:
+        live = self._processor.live
+        return None if live is None else live.targets.get((record.decision.table, model))
+
+    def _renew(self) -> None:
+        """Forget what the configuration no longer names."""
+        live = self._processor.live
+        if live is None or live is self._live:
+            return
+        self._live = live
+        self._priors = {
+            model.name: model.latency.time_to_first_token_ms
+            for table in live.plan.tables.values()
+            for model in table.models.values()
+        }
+        self._learning.health.keep(self._priors)
+        self._learning.latencies.keep(self._priors)
+        self._learning.keys.keep(live.clusters)
+
+
+def is_failure(status: int) -> bool:
+    """Whether another provider might have done better."""
+    return status >= 500 or status in RETRIABLE_STATUS

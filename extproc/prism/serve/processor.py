@@ -19,6 +19,7 @@ from prism.exchange.targets import Live
 from prism.routing.record import Record
 from prism.serve.classifying import Answer
 from prism.serve.health import HealthTracker
+from prism.serve.keys import KeyTracker
 from prism.serve.recent import Recent
 from prism.wire import ext_proc
 
@@ -42,11 +43,18 @@ class Asks(Protocol):
 class Processor:
     """The ext_proc service. ``live`` is replaced whole when the configuration changes."""
 
-    def __init__(self, asks: Asks, health: HealthTracker, recent: Recent) -> None:
+    def __init__(
+        self,
+        asks: Asks,
+        health: HealthTracker,
+        recent: Recent,
+        keys: KeyTracker,
+    ) -> None:
         self.live: Live | None = None
         self._asks = asks
         self._health = health
         self._recent = recent
+        self._keys = keys
 
     async def at_once(self, message: Any, context: Any) -> bytes:
         """One request at the route stage, its headers beside its body in one message."""
@@ -58,7 +66,7 @@ class Processor:
         if message is None:
             return ext_proc.reply_message(answers.bad_headers(decision_id))
         try:
-            stage = RouteStage(live, self._health.now(), decision_id)
+            stage = self._route_stage(live, decision_id)
             step: Step = stage.on_headers(ext_proc.headers_at_once(message))
             if type(step) is Proceed:
                 step = stage.on_body(message.request_body.body)
@@ -94,7 +102,7 @@ class Processor:
         message = await context.read()
         if message is _EOF:
             return
-        stage = RouteStage(live, self._health.now(), new_decision_id())
+        stage = self._route_stage(live, new_decision_id())
         step: Step = stage.on_headers(ext_proc.headers_event(message))
         on_body = False
         if type(step) is Proceed:
@@ -108,6 +116,9 @@ class Processor:
             step = await self._classified(stage, step)
         await context.write(_encode(step, on_body=on_body))
         self._keep(stage)
+
+    def _route_stage(self, live: Live, decision_id: str) -> RouteStage:
+        return RouteStage(live, self._health.now(), decision_id, resting=self._keys.now())
 
     async def _classified(self, stage: RouteStage, step: Classify) -> Step:
         answer = self._asks.at_once(step.text)
@@ -135,7 +146,7 @@ class Processor:
         message = await context.read()
         if message is _EOF:
             return
-        stage = AttemptStage(live)
+        stage = AttemptStage(live, self._keys.now())
         step: Step = stage.on_headers(ext_proc.headers_event(message))
         if type(step) is not Proceed:
             await context.write(_encode(step, on_body=False))

@@ -44,6 +44,10 @@ class Recent:
         record = self._records.get(decision_id)
         return None if record is None else self._with_outcome(record)
 
+    def decided(self, decision_id: str) -> Record | None:
+        """The record as it was when the decision was made, without what came of it."""
+        return self._records.get(decision_id)
+
     def newest(self, limit: int) -> list[Record]:
         """The newest first."""
         found = list(self._records.values())

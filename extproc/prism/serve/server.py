@@ -21,7 +21,7 @@ from prism.serve.configuration import Configuration
 from prism.serve.credentials import Credentials
 from prism.serve.envoy_admin import EnvoyAdmin
 from prism.serve.folder import FolderSource
-from prism.serve.health import HealthTracker
+from prism.serve.learning import Learning
 from prism.serve.operator_source import OperatorSource
 from prism.serve.operator_stream import Operator
 from prism.serve.outcomes import Outcomes
@@ -69,9 +69,9 @@ class Server:
         async with AsyncExitStack() as stack:
             asks = Classifying(self._classifier)
             stack.callback(asks.close)
-            recent, health, ads = Recent(), HealthTracker(time.monotonic), Ads()
-            processor = Processor(asks, health, recent)
-            server = _grpc_server(processor, ads, Outcomes(processor, recent, health))
+            recent, ads, learning = Recent(), Ads(), Learning.beginning(time.monotonic)
+            processor = Processor(asks, learning.health, recent, learning.keys)
+            server = _grpc_server(processor, ads, Outcomes(processor, recent, learning))
             settings.socket.parent.mkdir(parents=True, exist_ok=True)
             settings.socket.unlink(missing_ok=True)
             server.add_insecure_port(f"unix:{settings.socket}")
@@ -85,7 +85,8 @@ class Server:
             stack.push_async_callback(server.stop, grace=5)
             _tune_garbage_collection()
             await self._serve_admin(
-                Admin(processor, ads, recent, health, envoy, (rollout.status, source.status)), stack
+                Admin(processor, ads, recent, learning, envoy, (rollout.status, source.status)),
+                stack,
             )
             await self._work(rollout, source, stop)
 

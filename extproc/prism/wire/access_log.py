@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
-from envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
+from envoy.data.accesslog.v3.accesslog_pb2 import (
+    AccessLogCommon,
+    HTTPAccessLogEntry,
+    ResponseFlags,
+)
 from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage, StreamAccessLogsResponse
 
-from prism.envoy.names import METADATA, USAGE
+from prism.envoy.names import ATTEMPTS, CLUSTER_TAG, METADATA, USAGE
 from prism.exchange import headers
 from prism.routing.record import Outcome
 
@@ -16,6 +21,8 @@ SERVICE = "envoy.service.accesslog.v3.AccessLogService"
 METHOD = "StreamAccessLogs"
 MOST_TOKENS = 2**53
 """Counts beyond this are no counts; a double does not hold them exactly either."""
+_DIGITS = 9
+"""Of a number that means anything here."""
 
 decode = StreamAccessLogsMessage.FromString
 """bytes → StreamAccessLogsMessage."""
@@ -24,19 +31,114 @@ DONE: bytes = StreamAccessLogsResponse().SerializeToString()
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A client's request that is over. ``decision_id`` is ``None`` where Prism had no say."""
+    """A client's request that is over. ``decision_id`` is ``None`` where Prism had no say.
+
+    ``whole`` is false where a provider broke its answer off. ``to_headers_ms`` is how long
+    the last attempt took until its answer began, ``None`` where none did. ``key_number``
+    tells which key of several attempt 1 had.
+    """
 
     decision_id: str | None
     outcome: Outcome
+    whole: bool = True
+    to_headers_ms: float | None = None
+    key_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """One attempt at ``cluster`` that failed: ``status`` is the provider's answer, ``None``
+    where none came. ``retry_after_s`` is how long it asked to be left alone.
+    """
+
+    cluster: str
+    status: int | None
+    retry_after_s: float | None
+    key_number: int | None
 
 
 def finished(message: StreamAccessLogsMessage) -> Iterator[Finished]:
     """The outcomes in a message of the gateway's log."""
     for entry in message.http_logs.log_entry:
-        metadata = entry.common_properties.metadata.filter_metadata
+        common = entry.common_properties
+        metadata = common.metadata.filter_metadata
         labels = metadata[METADATA].fields if METADATA in metadata else {}
-        decision_id = labels["decision_id"].string_value if "decision_id" in labels else None
-        yield Finished(decision_id, _outcome(entry))
+        yield Finished(
+            labels["decision_id"].string_value if "decision_id" in labels else None,
+            _outcome(entry),
+            not (common.HasField("response_flags") and _broken(common.response_flags)),
+            _to_headers_ms(common),
+            _key_number(entry.request.request_id),
+        )
+
+
+def failed_attempts(message: StreamAccessLogsMessage) -> Iterator[FailedAttempt]:
+    """The failures in a message of the log of attempts.
+
+    An attempt through the internal listener is told of by that listener, which knows its
+    real cluster; but only the gateway knows that it ran out of time. Not so in a race: there
+    the gateway's time only starts the next attempt, and the listener ends those that are late.
+    """
+    for entry in message.http_logs.log_entry:
+        common, response = entry.common_properties, entry.response
+        cluster = common.upstream_cluster or common.custom_tags.get(CLUSTER_TAG, "")
+        if cluster == ATTEMPTS:
+            if not common.response_flags.upstream_request_timeout:
+                continue
+            asked = entry.request.request_headers
+            if headers.ATTEMPT_TIMEOUT_MS in asked:
+                continue
+            cluster = asked.get(headers.cluster_header(_number(asked)), "")
+        status = response.response_code.value or None
+        yield FailedAttempt(
+            cluster, status, _retry_after_s(entry), _key_number(entry.request.request_id)
+        )
+
+
+def _number(asked: Mapping[str, str]) -> int:
+    count = asked.get(headers.ENVOY_ATTEMPT_COUNT, "")
+    return int(count) if count.isdecimal() and len(count) < _DIGITS else 0
+
+
+def _broken(flags: ResponseFlags) -> bool:
+    return any(
+        (
+            flags.upstream_connection_termination,
+            flags.upstream_remote_reset,
+            flags.upstream_protocol_error,
+            flags.upstream_request_timeout,
+        )
+    )
+
+
+def _to_headers_ms(common: AccessLogCommon) -> float | None:
+    """From the attempt's first byte out to its first byte back."""
+    if not common.HasField("time_to_first_upstream_rx_byte"):
+        return None
+    sent, came = common.time_to_first_upstream_tx_byte, common.time_to_first_upstream_rx_byte
+    return float((came.seconds - sent.seconds) * 1000 + (came.nanos - sent.nanos) / 1e6)
+
+
+def _key_number(request_id: str) -> int | None:
+    """The number that the stages put behind the decision's id."""
+    _, dot, number = request_id.rpartition(".")
+    return int(number) if dot and number.isdecimal() and len(number) < _DIGITS else None
+
+
+def _retry_after_s(entry: HTTPAccessLogEntry) -> float | None:
+    """Seconds, or a date (RFC 9110, section 10.2.3); what is neither is not there."""
+    text = entry.response.response_headers.get(headers.RETRY_AFTER, "").strip()
+    if text.isdecimal():
+        return float(text[:_DIGITS])
+    if not text:
+        return None
+    try:
+        until = parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return None
+    common = entry.common_properties
+    then: int = common.start_time.ToNanoseconds() + common.duration.ToNanoseconds()
+    return max(0.0, until - then / 1e9)
 
 
 def _outcome(entry: HTTPAccessLogEntry) -> Outcome:
