@@ -1,4 +1,4 @@
-# make install | demo | test | test-cluster | check | protos | crds | bench | bench-classifier
+# make install | demo | test | test-cluster | check | protos | crds | bench | bench-attempts | bench-classifier
 # Everything runs from .venv, which is made on first use and renewed when pyproject.toml changes.
 PYTHON ?= python3
 VENV := .venv
@@ -48,6 +48,9 @@ crds: $(STAMP) ## regenerate the CRDs from the schemas
 bench: $(STAMP) ## what Prism adds to a request: writes build/bench/bench.json
 	$(BIN)/python bench/gateway.py $(ARGS)
 
+bench-attempts: $(STAMP) ## what racing gains and costs: writes build/bench/bench-attempts.json
+	$(BIN)/python bench/attempts.py $(ARGS)
+
 TRAINING := build/training
 $(TRAINING)/.installed: training/requirements.txt
 	@$(PYTHON) -m venv $(TRAINING)
@@ -80,4 +83,4 @@ bench-cluster: $(STAMP) ## how soon kubectl apply is live: writes build/bench/be
 clean: ## remove what was built
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo test test-cluster check protos crds bench bench-classifier bench-cluster clean kind kind-down chart-lint chart-docs image-requirements
+.PHONY: help install demo test test-cluster check protos crds bench bench-attempts bench-classifier bench-cluster clean kind kind-down chart-lint chart-docs image-requirements

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from prism.routing.catalog import Latency, Racing, Table, Wait
-from prism.routing.racing import Race, Races, Waste, allowed, wait_ms
+from prism.routing.catalog import Racing, Table, Wait
+from prism.routing.racing import Race, Races, Waste, allowed, unmeasured, wait_ms
 
 from .tables import SPORT, table
 
@@ -58,17 +58,24 @@ def test_a_table_that_races_nothing_or_may_spend_nothing_races_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wait", "floor", "measured", "expected"),
+    ("wait", "floor", "stream", "measured", "expected"),
     [
-        (Wait.FIXED, 200, 700.0, 200),
-        (Wait.P95, 0, 700.4, 700),
-        (Wait.P95, 900, 700.0, 900),
-        (Wait.P95, 0, None, 600),  # twice the table's 300
+        (Wait.FIXED, 200, True, 700.0, 200),
+        (Wait.P95, 0, True, 700.4, 700),
+        (Wait.P95, 900, True, 700.0, 900),
+        (Wait.P95, 0, True, None, 1600),  # twice the table's 800
+        (Wait.P95, 0, False, None, 11_600),  # and 500 tokens, 100 a second
     ],
 )
-def test_the_wait(wait: Wait, floor: int, measured: float | None, expected: int) -> None:
+def test_the_wait(
+    wait: Wait, floor: int, stream: bool, measured: float | None, expected: int
+) -> None:
+    def p95_ms(model: str, prior_ms: float, *, streamed: bool) -> float:
+        assert (model, streamed) == ("large", stream)
+        return measured or unmeasured(model, prior_ms, streamed=streamed)
+
     asked = racing(wait=wait, wait_ms=floor)
-    assert wait_ms(asked, Latency(300.0, 50.0), measured) == expected
+    assert wait_ms(asked, table().models["large"], Races({}, p95_ms), 500, stream) == expected
 
 
 # Prices of input and output per million tokens: huge 10 and 20, large 4 and 8.

@@ -24,6 +24,7 @@ from prism.serve.health import FAILURES
 from prism.serve.learning import Learning
 from prism.serve.outcomes import Outcomes
 from prism.serve.processor import Processor
+from prism.serve.racing import RaceLedger
 from prism.serve.recent import Recent
 
 from .clock import Clock
@@ -78,8 +79,9 @@ class Setting:
         self.clock = Clock()
         self.learning = Learning.beginning(self.clock)
         self.recent = Recent()
+        races = RaceLedger(self.clock)
         self.processor = processor = Processor(
-            Never(), self.learning.health, self.recent, self.learning.keys
+            Never(), self.learning.health, self.recent, self.learning.keys, races
         )
         self.live = processor.live = compile_live(compile_plan(found), found, {**secrets, **others})
         self.outcomes = Outcomes(processor, self.recent, self.learning)

@@ -124,5 +124,7 @@ def test_the_status_counts(ledger: RaceLedger) -> None:
 
 
 def test_what_was_measured_is_handed_on(clock: Clock) -> None:
-    assert RaceLedger(clock, {"huge": 7.0}.get).now().p95_ms("huge") == 7.0
-    assert RaceLedger(clock).now().p95_ms("huge") is None
+    def measured(model: str, prior_ms: float, *, streamed: bool) -> float:
+        return 7.0
+
+    assert RaceLedger(clock, measured).now().p95_ms is measured

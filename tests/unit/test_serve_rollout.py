@@ -27,6 +27,7 @@ from prism.serve.folder import load
 from prism.serve.health import HealthTracker
 from prism.serve.keys import KeyTracker
 from prism.serve.processor import Processor
+from prism.serve.racing import RaceLedger
 from prism.serve.recent import Recent
 from prism.serve.rollout import Rollout
 from prism.serve.snapshot_file import SnapshotFile
@@ -105,8 +106,8 @@ class Parts:
     def __init__(self, folder: Path, keys: Path) -> None:
         self.envoy = Envoy()
         self.ads = Ads()
-        resting = KeyTracker(lambda: 0.0)
-        self.processor = Processor(Unasked(), HealthTracker(lambda: 0.0), Recent(), resting)
+        races, resting = RaceLedger(lambda: 0.0), KeyTracker(lambda: 0.0)
+        self.processor = Processor(Unasked(), HealthTracker(lambda: 0.0), Recent(), resting, races)
         envoy = EnvoyAdmin(folder / "no-envoy.sock")
         self.configuration = Configuration(self.ads, self.processor, "", envoy)
         self.last_good = SnapshotFile(folder / "last-good", Origin.LAST_GOOD)

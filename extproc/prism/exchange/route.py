@@ -23,7 +23,7 @@ from prism.prompt.document import BadBody, Document, read
 from prism.routing.decide import Health, decide, needs_classification
 from prism.routing.decision import Decision
 from prism.routing.identify import Caller
-from prism.routing.racing import Race, Races, allowed, wait_ms
+from prism.routing.racing import Race, Races, allowed, racers, wait_ms
 from prism.routing.signals import Classification, Signals
 
 NO_RACES = Races()
@@ -224,16 +224,15 @@ class RouteStage:
         if tuple([target.model for target in targets[:2]]) != decision.models[:2]:
             return None
         table, signals, estimate = self._caller.table, self._signals, decision.estimate
+        output = 0 if estimate is None else estimate.output_tokens
         first = table.models[decision.models[0]]
-        wait = wait_ms(table.racing, first.latency, self.races.p95_ms(first.name))
-        # Envoy starts one more each time the wait is over: without a wait, all at once.
-        racing = targets if wait else targets[:2]
+        wait = wait_ms(table.racing, first, self.races, output, signals.stream)
         return Race(
             table,
-            tuple([table.models[target.model] for target in racing]),
+            tuple([table.models[target.model] for target in racers(table.racing, targets)]),
             wait,
             signals.input_tokens,
-            0 if estimate is None else estimate.output_tokens,
+            output,
             signals.stream,
         )
 

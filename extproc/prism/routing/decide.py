@@ -16,7 +16,7 @@ from prism.routing.cost import UNMEASURED, estimate, expected_output
 from prism.routing.decision import Decision, Reason, Refusal, Step
 from prism.routing.identify import Caller
 from prism.routing.plan import Plan, Scope
-from prism.routing.racing import barred
+from prism.routing.racing import barred, racers
 from prism.routing.signals import Classification, Signals
 
 
@@ -95,7 +95,7 @@ def decide(
             acts_at_provider=signals.acts_at_provider,
             room=race_allowed,
         )
-        race = _race(bar, models, trace)
+        race = _race(bar, racers(table.racing, models), trace)
     policy = scope.policy
     return Decision(
         table=table.name,
@@ -151,7 +151,8 @@ def _attempts(scope: Scope, models: Sequence[Model], trace: list[Reason]) -> Seq
 
 def _race(bar: str | None, models: Sequence[Model], trace: list[Reason]) -> bool:
     if bar is None:
-        trace.append(Reason(Step.ATTEMPTS, f"{models[0].name} races {models[1].name}"))
+        first, *others = [model.name for model in models]
+        trace.append(Reason(Step.ATTEMPTS, f"{first} races {', then '.join(others)}"))
     elif bar:
         trace.append(Reason(Step.ATTEMPTS, f"not raced: {bar}"))
     return bar is None

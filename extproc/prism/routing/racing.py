@@ -7,22 +7,31 @@ keeps count of.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 from prism.routing.catalog import Latency, Mode, Model, Racing, Table, Wait
-from prism.routing.cost import cost_usd
+from prism.routing.cost import cost_usd, latency_ms
 from prism.routing.plan import Scope
 
 P95_OVER_TYPICAL = 2.0
 """How many times the typical time to headers the 95th percentile is, until it is measured.
 A rule of thumb: for a lognormal time with sigma 0.5, as busy providers have, it is 2.3."""
 _SHARES = 1 << 32
+M = TypeVar("M")
 
 
-def unmeasured(_: str) -> float | None:
+class P95(Protocol):
+    """Milliseconds within which 95 of 100 of a model's answers begin. ``prior_ms`` is the
+    median that is expected of it; a plain answer begins when it is whole."""
+
+    def __call__(self, model: str, prior_ms: float, *, streamed: bool) -> float: ...
+
+
+def unmeasured(model: str, prior_ms: float, *, streamed: bool) -> float:
     """The p95 of models of which nothing was measured."""
-    return None
+    return prior_ms * P95_OVER_TYPICAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +39,11 @@ class Races:
     """What is known of races just now.
 
     ``spent_usd`` is what losers cost in the last hour, by table, races under way in full.
-    ``p95_ms`` gives a model's measured 95th percentile of milliseconds to headers, ``None``
-    while it has none.
+    ``p95_ms`` knows what was measured of models.
     """
 
     spent_usd: Mapping[str, float] = field(default_factory=dict)
-    p95_ms: Callable[[str], float | None] = unmeasured
+    p95_ms: P95 = unmeasured
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +116,18 @@ def allowed(table: Table, races: Races, decision_id: str) -> bool:
     return racing.max_share >= 1 or int(decision_id[-16:-8], 16) < racing.max_share * _SHARES
 
 
-def wait_ms(racing: Racing, latency: Latency, p95_ms: float | None) -> int:
-    """How many milliseconds the first model is ahead; ``p95_ms`` is its measured one."""
+def wait_ms(racing: Racing, first: Model, races: Races, output_tokens: int, stream: bool) -> int:
+    """How many milliseconds the first model is ahead."""
     if racing.wait is Wait.FIXED:
         return racing.wait_ms
-    if p95_ms is None:
-        p95_ms = latency.time_to_first_token_ms * P95_OVER_TYPICAL
-    return max(racing.wait_ms, round(p95_ms))
+    prior = latency_ms(first.latency, 0 if stream else output_tokens)
+    return max(racing.wait_ms, round(races.p95_ms(first.name, prior, streamed=stream)))
+
+
+def racers(racing: Racing, models: Sequence[M]) -> Sequence[M]:
+    """Those of a decision's models that may start before another has failed. Envoy starts one
+    more each time the wait is over, so without a wait only two can be let off."""
+    return models if racing.wait is Wait.P95 or racing.wait_ms else models[:2]
 
 
 def barred(

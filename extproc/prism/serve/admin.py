@@ -65,6 +65,7 @@ class Admin:
                 **self.learning.status({} if live is None else live.clusters),
                 "outcomesJoined": self.recent.joined,
                 "outcomesLost": self.recent.lost,
+                **self.processor.races.status(),
                 **{name: value for part in self.more for name, value in part().items()},
             }
         )

@@ -51,6 +51,7 @@ class Outcomes:
         if entry.decision_id is None:
             return
         self._recent.join(entry.decision_id, entry.outcome)
+        self._processor.races.settled(entry.decision_id, entry.outcome)
         outcome, record = entry.outcome, self._recent.decided(entry.decision_id)
         if record is None or outcome.model is None or outcome.status is None:
             return

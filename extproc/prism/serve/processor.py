@@ -20,6 +20,7 @@ from prism.routing.record import Record
 from prism.serve.classifying import Answer
 from prism.serve.health import HealthTracker
 from prism.serve.keys import KeyTracker
+from prism.serve.racing import RaceLedger
 from prism.serve.recent import Recent
 from prism.wire import ext_proc
 
@@ -49,8 +50,10 @@ class Processor:
         health: HealthTracker,
         recent: Recent,
         keys: KeyTracker,
+        races: RaceLedger,
     ) -> None:
         self.live: Live | None = None
+        self.races = races
         self._asks = asks
         self._health = health
         self._recent = recent
@@ -118,7 +121,8 @@ class Processor:
         self._keep(stage)
 
     def _route_stage(self, live: Live, decision_id: str) -> RouteStage:
-        return RouteStage(live, self._health.now(), decision_id, resting=self._keys.now())
+        races, resting = self.races.now(), self._keys.now()
+        return RouteStage(live, self._health.now(), decision_id, races, resting=resting)
 
     async def _classified(self, stage: RouteStage, step: Classify) -> Step:
         answer = self._asks.at_once(step.text)
@@ -127,7 +131,9 @@ class Processor:
         return stage.on_classified(*answer)
 
     def _keep(self, stage: RouteStage) -> None:
-        """Remember the decision, where one was made."""
+        """Remember the decision, where one was made, and charge its race."""
+        if stage.race is not None:
+            self.races.opened(stage.decision_id, stage.race)
         if (routed := stage.routed) is not None:
             self._recent.add(
                 Record(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from prism.routing.racing import Race, Races, Waste, unmeasured
+from prism.routing.racing import P95, Race, Races, Waste, unmeasured
 from prism.routing.record import Outcome
 
 MINUTES = 60
@@ -30,9 +30,7 @@ class RaceLedger:
     ``clock`` gives monotonic seconds. ``p95_ms`` is handed on to the decision.
     """
 
-    def __init__(
-        self, clock: Callable[[], float], p95_ms: Callable[[str], float | None] = unmeasured
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], p95_ms: P95 = unmeasured) -> None:
         self._clock = clock
         self._p95_ms = p95_ms
         self._open: OrderedDict[str, _Open] = OrderedDict()

@@ -26,6 +26,7 @@ from prism.serve.operator_source import OperatorSource
 from prism.serve.operator_stream import Operator
 from prism.serve.outcomes import Outcomes
 from prism.serve.processor import ExtProc, Processor
+from prism.serve.racing import RaceLedger
 from prism.serve.recent import Recent
 from prism.serve.rollout import Rollout
 from prism.serve.snapshot_file import SnapshotFile
@@ -70,7 +71,8 @@ class Server:
             asks = Classifying(self._classifier)
             stack.callback(asks.close)
             recent, ads, learning = Recent(), Ads(), Learning.beginning(time.monotonic)
-            processor = Processor(asks, learning.health, recent, learning.keys)
+            races = RaceLedger(time.monotonic, learning.latencies.p95_ms)
+            processor = Processor(asks, learning.health, recent, learning.keys, races)
             server = _grpc_server(processor, ads, Outcomes(processor, recent, learning))
             settings.socket.parent.mkdir(parents=True, exist_ok=True)
             settings.socket.unlink(missing_ok=True)
