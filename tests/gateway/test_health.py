@@ -143,3 +143,22 @@ def test_measured_latency_is_held_against_a_limit(
     assert decision["models"][0] == "giant", "450 ms and a second for the tokens"
     providers.clear_faults()
     assert 1400 < decision["estimate"]["latencyMs"] < 1500
+
+
+def test_an_ejected_host_still_answers_and_shows_in_the_metrics(
+    learning: Gateway, providers: SimulatedProviders
+) -> None:
+    def ejected() -> bool:
+        lines = httpx.get(f"{learning.admin}/envoy/metrics").text.splitlines()
+        active = [li for li in lines if "outlier_detection_ejections_active{" in li]
+        return any("/giant/" in line and line.endswith(" 1") for line in active)
+
+    providers.fault("beta", status(503))
+    for _ in range(5):
+        assert ask(learning, model="giant").status_code == 503
+    until(ejected, "the host to be ejected")
+    until(lambda: learning.status()["failingModels"] == ["giant"], "giant to go last")
+    providers.clear_faults()
+    assert ask(learning, model="giant").status_code == 200
+    until(lambda: learning.status()["failingModels"] == [], "giant to be well")
+    assert ask(learning).headers["x-prism-model"] == "giant"

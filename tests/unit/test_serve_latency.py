@@ -36,6 +36,7 @@ def test_measurements_outweigh_the_prior_and_fade_back_to_it() -> None:
     latencies = Latencies(clock)
 
     def median() -> float:
+        clock.seconds += RENEW_S
         return latencies.medians({"m": 100})["m"]
 
     for _ in range(3):
@@ -101,14 +102,18 @@ def test_a_percentile_is_worked_out_now_and_then() -> None:
 
 
 def test_medians_are_one_object_until_one_moves() -> None:
-    latencies = Latencies(Clock())
+    clock = Clock()
+    latencies = Latencies(clock)
     for _ in range(1000):
         latencies.observe("m", 100, streamed=True)
     before = latencies.medians({"m": 100})
     latencies.observe("m", 105, streamed=True)
+    clock.seconds += RENEW_S
     assert latencies.medians({"m": 100}) is before
     for _ in range(5000):
         latencies.observe("m", 200, streamed=True)
+    assert latencies.medians({"m": 100}) is before, "not yet looked at again"
+    clock.seconds += RENEW_S
     assert latencies.medians({"m": 100}) is not before
 
 

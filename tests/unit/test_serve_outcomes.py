@@ -105,6 +105,7 @@ class Setting:
         self.receive(ATTEMPTS_LOG, entry)
 
     def finish(self, entry: HTTPAccessLogEntry) -> None:
+        self.clock.seconds += 1
         entry.common_properties.metadata.filter_metadata["prism"].update({"decision_id": "id"})
         self.receive(GATEWAY_LOG, entry)
 

@@ -28,6 +28,11 @@ def cluster(target: Target, ca_file: str) -> dict[str, Any]:
         "connect_timeout": "3s",
         **_address(target.cluster, target.base_url),
         "typed_extension_protocol_options": _http_options(target, []),
+        # Shown in Envoy's metrics, no more: see docs/decisions/0016.
+        "outlier_detection": {"consecutive_5xx": 5, "max_ejection_percent": 100},
+        # With its only host ejected a cluster would answer 503 itself, and a first attempt
+        # that fails so is not tried elsewhere. In panic it goes on.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 50}},
         "circuit_breakers": {
             # Many long streams are the normal case: nothing is refused here by default.
             "thresholds": [

@@ -69,7 +69,7 @@ class HealthTracker:
         self._clock = clock
         self._models: dict[str, _Model] = {}
         self._health = self._probe = Health()
-        self._wake = math.inf
+        self._wake = self._ends = math.inf
         self._asked = 0
         self._next_probe = 0.0
 
@@ -80,7 +80,8 @@ class HealthTracker:
 
     def _look(self, now: float) -> Health:
         """Something is half open, or has become so."""
-        self._renew(now)
+        if now >= self._ends:
+            self._renew(now)
         if self._probe is self._health:
             return self._health
         self._asked += 1
@@ -151,9 +152,9 @@ class HealthTracker:
         probed = self._health.failing - self._probe.failing
         if resting.keys() != self._health.failing:
             self._health = replace(self._health, failing=frozenset(resting))
+        self._ends = min((until for until in resting.values() if until > now), default=math.inf)
         if not half_open:
-            self._probe = self._health
-            self._wake = min(resting.values(), default=math.inf)
+            self._probe, self._wake = self._health, self._ends
             return
         self._wake = -math.inf
         if not half_open <= probed:

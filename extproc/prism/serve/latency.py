@@ -27,7 +27,8 @@ class Sketch:
     def __init__(self) -> None:
         self._counts = [0.0] * _BUCKETS
         self._weight = 1.0
-        self._since = -math.inf
+        self._since = 0.0
+        self._faded = -math.inf
 
     def add(self, ms: float, now: float) -> None:
         """Count a measurement made at ``now`` (seconds)."""
@@ -49,8 +50,11 @@ class Sketch:
 
     def _fade(self, now: float) -> None:
         """Newer measurements weigh more, which is the same as older ones fading."""
-        if self._since == -math.inf:
+        if now < self._faded + RENEW_S:
+            return
+        if self._faded == -math.inf:
             self._since = now
+        self._faded = now
         self._weight = 2 ** ((now - self._since) / HALF_LIFE_S)
         if self._weight > 1e6:
             self._counts = [count / self._weight for count in self._counts]
@@ -74,11 +78,14 @@ class Latencies:
         self._models: dict[str, _Model] = {}
         self._known: dict[tuple[str, bool], tuple[float, float, float]] = {}
         self._medians: dict[str, float] = {}
+        self._renew_at = -math.inf
 
     def observe(self, model: str, ms: float, *, streamed: bool) -> None:
         """An answer of ``model`` began after ``ms``, or was given up then: it counts as
         having taken so long, since else only quick ones would."""
-        known = self._models.setdefault(model, _Model())
+        known = self._models.get(model)
+        if known is None:
+            known = self._models[model] = _Model()
         (known.streamed if streamed else known.plain).add(ms, self._clock())
 
     def p95_ms(self, model: str, prior_ms: float, *, streamed: bool) -> float:
@@ -98,8 +105,12 @@ class Latencies:
 
     def medians(self, priors: dict[str, float]) -> dict[str, float]:
         """Milliseconds to the first token, by model, of the models among ``priors`` that were
-        measured; the same object until one of them has moved by a tenth."""
+        measured; the same object until one of them has moved by a tenth. Worked out once in
+        ``RENEW_S`` at most: a busy server asks hundreds of times a second."""
         now = self._clock()
+        if now < self._renew_at:
+            return self._medians
+        self._renew_at = now + RENEW_S
         found = {
             name: known.streamed.quantile(0.5, priors[name], now)
             for name, known in self._models.items()
