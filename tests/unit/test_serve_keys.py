@@ -154,3 +154,16 @@ def test_no_key_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     shown = repr(pool.target) + caplog.text + repr(pool.tracker.shown(pool.live.clusters))
     assert "the key a " in caplog.text
     assert not [secret for secret in SECRETS.values() if secret in shown]
+
+
+def test_further_attempts_get_resting_keys_when_no_other_is_left() -> None:
+    pool = Pool()
+    for name, seconds in {"a": 30.0, "c": 20.0}.items():
+        pool.refuse(name, 429, seconds)
+    resting = pool.tracker.now()
+    found = [pool.target.key("0" * 28, resting, again) for again in range(4)]
+    assert [key.name for key in found if key is not None] == ["b", "c", "a", "a"]
+    pool.refuse("b", 429, 25.0)
+    resting = pool.tracker.now()
+    found = [pool.target.key("0" * 28, resting, again) for again in range(3)]
+    assert [key.name for key in found if key is not None] == ["c", "b", "a"]

@@ -63,17 +63,19 @@ class Target:
         """The key for a request; ``None`` where the provider takes none.
 
         Keys that don't rest are spread by weight over decision ids, whose last digits are
-        random, so that neither chance nor memory is needed here. Where all rest, it is the
-        one whose rest ends first. ``again`` is how many attempts of the request have had
-        keys of this target before: each gets another, while there are any.
+        random, so that neither chance nor memory is needed here. Those that do come after
+        them, in the order in which their rests end. ``again`` is how many attempts of the
+        request have had keys of this target before: each gets another, while there are any.
         """
         keys = self.keys
         if len(keys) < 2:
             return keys[0] if keys else None
         if resting:
             awake = tuple([key for key in keys if (self.cluster, key.name) not in resting])
-            if not awake:
-                return min(keys, key=lambda key: resting[self.cluster, key.name])
+            asleep = [key for key in keys if key not in awake]
+            if asleep and again >= len(awake):
+                asleep.sort(key=lambda key: resting[self.cluster, key.name])
+                return asleep[min(again - len(awake), len(asleep) - 1)]
             keys = awake
         place = int(decision_id[-8:], 16)
         key = _at(place, keys)
