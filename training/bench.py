@@ -27,7 +27,15 @@ from train import SEED, prepare  # noqa: E402
 from validate import Folds, leave_out, scaled  # noqa: E402
 
 from prism.classify import SHIPPED, Classifier  # noqa: E402
-from prism.classify.quality import Floats, Labels, ece, kept, macro_f1, under_routed  # noqa: E402
+from prism.classify.quality import (  # noqa: E402
+    Floats,
+    Labels,
+    abstained,
+    ece,
+    kept,
+    macro_f1,
+    under_routed,
+)
 
 Figures = dict[str, float]
 Names = Sequence[Sequence[str]]
@@ -114,6 +122,7 @@ def _quality(prefix: str, rows: list[Row], said: Floats, folds: Names, threshold
         f"{prefix}macro_f1_benchmarks": f1(other),
         f"{prefix}ece": round(ece(wanted[real], said[real]), 4),
         f"{prefix}under_routed": round(under_routed(wanted[real], said[real], threshold), 4),
+        f"{prefix}abstained": round(abstained(said[real], threshold), 4),
     }
 
 

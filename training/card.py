@@ -20,6 +20,7 @@ from prism.classify.quality import (
     kept,
     macro_f1,
     under_routed,
+    unsure,
 )
 from prism.cli.classify import measured
 from prism.routing.catalog import TASKS
@@ -63,7 +64,7 @@ def _lines(report: Report, model: Path) -> Iterator[str]:
         "Each group was answered for by models, and a calibration, that saw none of it. F1 is the",
         "mean over the classes that the group has; ECE has 15 bins; under-routed is the share of",
         "code, reasoning and complex prompts read as simple with confidence at or above the",
-        "threshold; abstained is the share below it.",
+        "threshold; abstained is the share of all that is read as simple with less.",
         "",
     )
     yield from _groups(report)
@@ -170,11 +171,11 @@ def _calibration(report: Report) -> Iterator[str]:
 def _thresholds(report: Report) -> Iterator[str]:
     real = report.group < len(REALISTIC)
     truth, said = labels(report.rows)[real], report.probabilities[real]
-    yield "| abstains below | abstained | under-routed | right, of those answered |"
+    yield "| simple only from | abstained | under-routed | right, of those answered |"
     yield "|---|---|---|---|"
     for twentieth in range(6, 19):
         threshold = twentieth / 20
-        sure = said.max(1) >= threshold
+        sure = ~unsure(said, threshold)
         right = (said.argmax(1) == truth)[sure].mean()
         missed = under_routed(truth, said, threshold)
         yield f"| {threshold:.2f} | {abstained(said, threshold):.3f} | {missed:.3f} | {right:.3f} |"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from prism.routing.catalog import (
+    ABSTAINS_ON,
     Api,
     Capability,
     Catalog,
@@ -92,7 +93,9 @@ def table(name: str = "main", **changes: Any) -> Table:
         models={m.name: m for m in MODELS},
         cells={(task, mode): names for task in Task for mode, names in BY_MODE.items()},
         expected_output_tokens={SIMPLE: 100, CODE: 1000, REASONING: 2000, COMPLEX: 3000},
-        classifier=ClassifierSettings(abstain_below=0.5, deadline_ms=20, safe_task=COMPLEX),
+        classifier=ClassifierSettings(
+            abstain_below=0.5, abstain_on=ABSTAINS_ON, deadline_ms=20, safe_task=COMPLEX
+        ),
         project_header=None,
         require_api_key=False,
         failure_mode=FailureMode.OPEN,

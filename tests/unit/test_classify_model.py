@@ -13,9 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prism.classify import HEAD_CHARS, SHIPPED, TAIL_CHARS, Classifier, ModelRefused
-from prism.routing.catalog import TASKS, Task
+from prism.resources import read_text
+from prism.routing.catalog import ABSTAINS_ON, TASKS, Task
 
-PROMPTS = Path(__file__).parents[1] / "data" / "classifier" / "prompts.jsonl"
+DATA = Path(__file__).parents[1] / "data"
+PROMPTS = DATA / "classifier" / "prompts.jsonl"
+SMALLEST = DATA / "resources" / "valid" / "table-smallest.yaml"
 # What the own-written prompts must reach; the model card has the honest figures.
 LEAST_RIGHT = 0.85
 LEAST_RIGHT_BY_TASK = 0.7
@@ -152,6 +155,12 @@ def test_own_prompts_are_read_well(classifier: Classifier) -> None:
 def test_the_shipped_model_is_small_and_advises_a_threshold(classifier: Classifier) -> None:
     assert SHIPPED.stat().st_size <= 8 * 2**20
     assert 0.25 < classifier.abstain_below < 1
+
+
+def test_tables_abstain_as_the_shipped_model_advises(classifier: Classifier) -> None:
+    said = read_text(SMALLEST.read_bytes(), "table")[0][0].spec["classifier"]
+    assert said["abstainBelow"] == classifier.abstain_below
+    assert frozenset(said["abstainOn"]) == ABSTAINS_ON
 
 
 def test_a_call_is_short_enough_for_an_event_loop(classifier: Classifier) -> None:

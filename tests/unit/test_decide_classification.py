@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from prism.routing.identify import Caller
 from prism.routing.plan import compile_plan
 from prism.routing.signals import Classification
 
-from .tables import CODE, COMPLEX, ECO, catalog, classified, policy, signals, table
+from .tables import CODE, COMPLEX, ECO, SIMPLE, catalog, classified, policy, signals, table
 
 
 def forced(*models: str, **changes: Any) -> Policy:
@@ -69,13 +70,32 @@ def test_a_confidence_that_is_no_number_counts_as_unsure() -> None:
     plan = compile_plan(catalog(tables=(tab,)))
     unsure = Classification(CODE, float("nan"), {})
     decision = decide(plan, Caller(None, tab), signals(), unsure, Health())
-    assert (decision.task, decision.degraded) == (COMPLEX, "abstained: confidence nan < 0.50")
+    assert (decision.task, decision.degraded) == (
+        COMPLEX,
+        "abstained: code with confidence nan < 0.50",
+    )
 
 
 def test_an_unsure_classification_leaves_its_confidence_in_the_decision() -> None:
     tab = table()
     plan = compile_plan(catalog(tables=(tab,)))
     caller = Caller(None, tab)
-    decision = decide(plan, caller, signals(), classified(CODE, 0.41), Health())
+    decision = decide(plan, caller, signals(), classified(SIMPLE, 0.41), Health())
     assert (decision.task, decision.confidence) == (COMPLEX, 0.41)
-    assert decision.degraded == "abstained: confidence 0.41 < 0.50"
+    assert decision.degraded == "abstained: simple with confidence 0.41 < 0.50"
+
+
+@pytest.mark.parametrize("task", Task)
+@pytest.mark.parametrize("on", [(), (Task.SIMPLE,), (Task.CODE, Task.REASONING), tuple(Task)])
+def test_only_the_answers_that_a_table_lists_need_the_confidence(
+    task: Task, on: tuple[Task, ...]
+) -> None:
+    settings = replace(table().classifier, abstain_on=frozenset(on), safe_task=Task.REASONING)
+    tab = table(classifier=settings)
+    plan = compile_plan(catalog(tables=(tab,)))
+    for confidence, enough in ((0.49, False), (0.5, True)):
+        found = classified(task, confidence)
+        decision = decide(plan, Caller(None, tab), signals(), found, Health())
+        abstained = task in on and not enough
+        assert decision.task == (Task.REASONING if abstained else task)
+        assert (decision.degraded is not None) is abstained

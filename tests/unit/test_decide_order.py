@@ -49,9 +49,16 @@ CHOSEN = [
     Row(
         "unsure-takes-the-safe-task",
         ("spare",),
-        classification=classified(CODE, 0.41),
+        classification=classified(SIMPLE, 0.41),
         table={"cells": {**table().cells, (COMPLEX, BALANCED): ("spare",)}},
-        says=(Step.CLASSIFY, "abstained: confidence 0.41 < 0.50"),
+        says=(Step.CLASSIFY, "abstained: simple with confidence 0.41 < 0.50"),
+    ),
+    Row(
+        "unsure-of-hard-work-is-hard-work",
+        ("spare",),
+        classification=classified(CODE, 0.41),
+        table={"cells": {**table().cells, (CODE, BALANCED): ("spare",)}},
+        says=(Step.CLASSIFY, "code, confidence 0.41"),
     ),
     Row(
         "no-classification-takes-the-safe-task",

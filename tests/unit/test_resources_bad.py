@@ -98,6 +98,8 @@ BAD_TABLES = [
     ("spec.autoNames", ["gpt-5-mini"], "no request could ask"),
     ("spec.expectedOutputTokens.code", 0, "at least 1"),
     ("spec.classifier.abstainBelow", 2, "at most 1"),
+    ("spec.classifier.abstainOn", ["Simple"], 'did you mean "simple"?'),
+    ("spec.classifier.abstainOn", "simple", "must be a list"),
     ("spec.classifier.safeTask", "Complex", 'did you mean "complex"?'),
     ("spec.identity.apiKeys", "required", 'did you mean "Required"?'),
     ("spec.identity.trustedProjectHeader", "x project", "the name of a header"),

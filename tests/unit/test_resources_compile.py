@@ -93,7 +93,9 @@ def test_a_table_with_every_field() -> None:
     assert len(result.cells) == 12
     assert result.cells[Task.CODE, Mode.SPORT] == ("claude", "openai/gpt-5-mini@2025")
     assert result.expected_output_tokens[Task.REASONING] == 3
-    assert result.classifier == ClassifierSettings(0.7, 40.0, Task.REASONING)
+    assert result.classifier == ClassifierSettings(
+        0.7, frozenset({Task.SIMPLE, Task.CODE}), 40.0, Task.REASONING
+    )
     assert (result.project_header, result.require_api_key) == ("x-project", True)
     assert result.failure_mode is FailureMode.CLOSED
     assert result.retry == Retry(2, 90.0)

@@ -36,7 +36,12 @@ def test_defaults_of_a_table() -> None:
         "reasoning": 1200,
         "complex": 1500,
     }
-    assert spec["classifier"] == {"abstainBelow": 0.5, "deadlineMs": 100, "safeTask": "complex"}
+    assert spec["classifier"] == {
+        "abstainBelow": 0.72,
+        "abstainOn": ["simple"],
+        "deadlineMs": 100,
+        "safeTask": "complex",
+    }
     assert spec["identity"] == {"apiKeys": "Optional"}
     assert spec["failureMode"] == "Open"
     assert spec["retry"] == {"maxAttempts": 3, "attemptTimeout": "30s"}

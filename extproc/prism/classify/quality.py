@@ -51,16 +51,21 @@ def under_routed(labels: Labels, probabilities: Floats, threshold: float) -> flo
     return float(((top.argmax(1) == SIMPLE) & (top.max(1) >= threshold)).mean())
 
 
+def unsure(probabilities: Floats, threshold: float) -> NDArray[np.bool_]:
+    """Which prompts are read as simple with less confidence than ``threshold``: on these a
+    table abstains, unless it says otherwise."""
+    return (probabilities.argmax(1) == SIMPLE) & (probabilities.max(1) < threshold)
+
+
 def abstained(probabilities: Floats, threshold: float) -> float:
-    """Share of the prompts whose confidence is below ``threshold``."""
-    return float((probabilities.max(1) < threshold).mean())
+    """Share of the prompts that are abstained on at ``threshold``."""
+    return float(unsure(probabilities, threshold).mean())
 
 
 def kept(before: Floats, after: Floats, threshold: float) -> tuple[float, float]:
     """Share of changed texts whose class stays; and with those that abstain afterwards."""
     same = before.argmax(1) == after.argmax(1)
-    unsure = after.max(1) < threshold
-    return float(same.mean()), float((same | unsure).mean())
+    return float(same.mean()), float((same | unsure(after, threshold)).mean())
 
 
 def choose_threshold(labels: Labels, probabilities: Floats, most: float) -> float:

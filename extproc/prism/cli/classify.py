@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from prism.routing.catalog import ABSTAINS_ON
+
 if TYPE_CHECKING:
     from prism.classify import Classifier
 
@@ -27,7 +29,7 @@ _SENTENCE = "Compare three ways to store 250 GB of logs, then write a short plan
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
-    help="Abstain below this confidence; the model's own by default.",
+    help="Abstain from simple below this confidence; the model's own by default.",
 )
 @click.option("--benchmark", is_flag=True, help="Print the time per text by length and stop.")
 def command(model: Path | None, threshold: float | None, benchmark: bool) -> None:
@@ -68,13 +70,13 @@ def _answer_all(classifier: Classifier, limit: float, lines: Iterable[bytes]) ->
 
 
 def answer(classifier: Classifier, limit: float, text: str) -> dict[str, Any]:
-    """What is printed for one text; ``abstained`` when the confidence is below ``limit``."""
+    """What is printed for one text; ``abstained`` as a table with ``abstainBelow: limit`` would."""
     found = classifier.classify(text)
     return {
         "task": found.task,
         "confidence": round(found.confidence, 4),
         "probabilities": {task: round(p, 4) for task, p in found.probabilities.items()},
-        "abstained": found.confidence < limit,
+        "abstained": found.unsure(limit, ABSTAINS_ON),
     }
 
 

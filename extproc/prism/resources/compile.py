@@ -50,6 +50,7 @@ def to_table(resource: Resource) -> Table:
         expected_output_tokens={task: spec["expectedOutputTokens"][task] for task in TASKS},
         classifier=ClassifierSettings(
             abstain_below=float(classifier["abstainBelow"]),
+            abstain_on=frozenset(Task(task) for task in classifier["abstainOn"]),
             deadline_ms=float(classifier["deadlineMs"]),
             safe_task=Task(classifier["safeTask"]),
         ),

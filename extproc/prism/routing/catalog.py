@@ -156,12 +156,18 @@ class Racing:
     max_cost_per_hour: float | None
 
 
+ABSTAINS_ON = frozenset({Task.SIMPLE})
+"""Where a table does not say: only an answer of simple can send hard work to a weak model."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClassifierSettings:
-    """Below ``abstain_below`` confidence the safe task's cell is used; so it is after
-    ``deadline_ms`` without an answer."""
+    """An answer that is one of ``abstain_on`` and has less than ``abstain_below`` confidence is
+    not taken, and the safe task's cell is used; so it is after ``deadline_ms`` without an answer.
+    """
 
     abstain_below: float
+    abstain_on: frozenset[Task]
     deadline_ms: float
     safe_task: Task
 

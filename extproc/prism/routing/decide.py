@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from prism.routing.ask import asked_model
 from prism.routing.candidates import Case, candidates
-from prism.routing.catalog import TASKS, Model, Task
+from prism.routing.catalog import TASKS, ClassifierSettings, Model, Task
 from prism.routing.cost import UNMEASURED, estimate, expected_output
 from prism.routing.decision import Decision, Reason, Refusal, Step
 from prism.routing.identify import Caller
@@ -68,12 +68,8 @@ def decide(
     if classification is None:
         if degraded is None and needs_classification(plan, caller, signals):
             degraded = "no classification was given"
-    # Asked this way round, since a confidence that is no number compares false.
-    elif not classification.confidence >= table.classifier.abstain_below:
-        floor = table.classifier.abstain_below
-        degraded = f"abstained: confidence {classification.confidence:.2f} < {floor:.2f}"
     else:
-        degraded = None
+        degraded = _abstained(table.classifier, classification)
     task, reason = _task(scope, classification, degraded)
     trace = [scope.reason, reason]
     ceiling = signals.max_output_tokens
@@ -113,6 +109,13 @@ def decide(
         reasons=tuple(trace),
         refusal=found if isinstance(found, Refusal) else None,
     )
+
+
+def _abstained(settings: ClassifierSettings, found: Classification) -> str | None:
+    if not found.unsure(settings.abstain_below, settings.abstain_on):
+        return None
+    said, floor = f"{found.task} with confidence {found.confidence:.2f}", settings.abstain_below
+    return f"abstained: {said} < {floor:.2f}"
 
 
 def _task(

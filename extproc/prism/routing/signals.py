@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from prism.routing.catalog import Capability, Limits, Mode, Task
@@ -16,6 +16,14 @@ class Classification:
     task: Task
     confidence: float
     probabilities: Mapping[Task, float]
+
+    def unsure(self, below: float, on: Collection[Task]) -> bool:
+        """Whether to abstain: the task is one of ``on`` with less than ``below`` confidence.
+
+        A confidence that is no number is always unsure.
+        """
+        # Asked this way round, since what is no number compares false.
+        return not self.confidence >= (below if self.task in on else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
