@@ -54,7 +54,10 @@ def under_routed(labels: Labels, probabilities: Floats, threshold: float) -> flo
 def unsure(probabilities: Floats, threshold: float) -> NDArray[np.bool_]:
     """Which prompts are read as simple with less confidence than ``threshold``: on these a
     table abstains, unless it says otherwise."""
-    return (probabilities.argmax(1) == SIMPLE) & (probabilities.max(1) < threshold)
+    found: NDArray[np.bool_] = (probabilities.argmax(1) == SIMPLE) & (
+        probabilities.max(1) < threshold
+    )
+    return found
 
 
 def abstained(probabilities: Floats, threshold: float) -> float:
