@@ -1,4 +1,4 @@
-# make install | demo | test | test-cluster | check | protos | crds | bench | bench-attempts | bench-classifier
+# make install | demo | table | test | test-cluster | check | protos | crds | bench | bench-attempts | bench-classifier
 # Everything runs from .venv, which is made on first use and renewed when pyproject.toml changes.
 PYTHON ?= python3
 VENV := .venv
@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Prism needs Python 3.11 or newer: make install PYTHON=python3.12"; exit 1; }
 	@echo "Installing Prism into $(VENV) (the first time takes a minute)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[server,gateway,operator]' --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[server,gateway,operator,money]' --group dev
 	@touch $@
 
 install: $(STAMP) ## install Prism and its tools into .venv
@@ -51,6 +51,13 @@ bench: $(STAMP) ## what Prism adds to a request: writes build/bench/bench.json
 bench-attempts: $(STAMP) ## what racing gains and costs: writes build/bench/bench-attempts.json
 	$(BIN)/python bench/attempts.py $(ARGS)
 
+TABLE := examples/models
+table: $(STAMP) ## make the shipped table anew of its measurements and prices
+	@mkdir -p build
+	$(BIN)/prism calibrate --base $(TABLE)/base.yaml --models $(TABLE)/measurements.csv \
+	  --settings $(TABLE)/calibration.yaml --prices $(TABLE)/prices.csv $(ARGS) \
+	  --out $(TABLE)/table.yaml --origins docs/reference/shipped-table.md --report build/table.html
+
 TRAINING := build/training
 $(TRAINING)/.installed: training/requirements.txt
 	@$(PYTHON) -m venv $(TRAINING)
@@ -83,4 +90,4 @@ bench-cluster: $(STAMP) ## how soon kubectl apply is live: writes build/bench/be
 clean: ## remove what was built
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo test test-cluster check protos crds bench bench-attempts bench-classifier bench-cluster clean kind kind-down chart-lint chart-docs image-requirements
+.PHONY: help install demo table test test-cluster check protos crds bench bench-attempts bench-classifier bench-cluster clean kind kind-down chart-lint chart-docs image-requirements

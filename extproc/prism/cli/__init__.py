@@ -17,6 +17,7 @@ VERBS: dict[str, str] = {
     "validate": "Check resources and print every problem with its place.",
     "classify": "Classify JSON lines from standard input.",
     "train": "Fit the classifier to your own labels.",
+    "calibrate": "Make a routing table of measurements.",
     "key": "Make API keys for projects.",
     "providers": "Run the simulated providers.",
     "serve": "Run only the external processor (Envoy runs elsewhere).",

@@ -1,0 +1,174 @@
+"""``prism calibrate``: measurements to a RoutingTable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from prism.calibrate.build import Calibrated
+    from prism.calibrate.measured import Listed, Measured
+    from prism.calibrate.settings import Settings
+    from prism.routing.catalog import Table
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+OUT = click.Path(dir_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    base: Path
+    models: Path | None
+    outcomes: tuple[Path, ...]
+    prompts: Path | None
+    classify: bool
+    settings: Path | None
+    prices: Path | None
+    update_prices: bool
+
+
+@click.command("calibrate")
+@click.option("--base", required=True, type=FILE, help="A RoutingTable; numbers may be missing.")
+@click.option("--models", type=FILE, help="Aggregated measurements: CSV, one row a model.")
+@click.option(
+    "--outcomes",
+    multiple=True,
+    type=FILE,
+    help="Graded answers, one a prompt and model: CSV or Parquet; may be given several times.",
+)
+@click.option(
+    "--prompts", type=FILE, help="Texts of the outcomes' prompts: JSON lines, id and text."
+)
+@click.option("--classify", is_flag=True, help="Ask the classifier even where outcomes say a task.")
+@click.option("--settings", type=FILE, help="Tolerances, columns and more: YAML.")
+@click.option("--prices", type=OUT, help="List prices: CSV. They go before all others.")
+@click.option("--update-prices", is_flag=True, help="First write --prices anew from genai-prices.")
+@click.option("--against", type=FILE, help="An older table: the report says what changes.")
+@click.option("--out", type=OUT, help="The table to write; standard output by default.")
+@click.option("--report", type=OUT, help="An HTML page to write: frontiers, choices, doubts.")
+@click.option("--origins", type=OUT, help="A Markdown page to write: each number's source.")
+def command(
+    against: Path | None,
+    out: Path | None,
+    report: Path | None,
+    origins: Path | None,
+    **inputs: object,
+) -> None:
+    """Make a RoutingTable of measurements.
+
+    eco takes the cheapest model within 6 % of the best quality at each task, balanced within
+    2 %, sport the best; all of it can be set. The same inputs give the same bytes.
+    """
+    from prism.calibrate.document import origins_markdown, table_yaml
+    from prism.calibrate.doubts import doubts
+    from prism.calibrate.settings import Broken
+
+    try:
+        old = None if against is None else read_table(against)
+        found = _calibrated(_Inputs(**inputs))  # type: ignore[arg-type]
+    except Broken as error:
+        raise click.ClickException(str(error)) from None
+    except ImportError as error:
+        raise click.ClickException(f"{error}; install prism-router[money]") from None
+    _write(out, table_yaml(found))
+    if origins is not None:
+        origins.write_text(origins_markdown(found), "utf-8")
+    if report is not None:
+        from prism.report.calibration import calibration_page
+
+        report.write_text(calibration_page(found, old), "utf-8")
+    for line in doubts(found):
+        click.echo(f"note: {line}", err=True)
+
+
+def _write(out: Path | None, text: str) -> None:
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        out.write_text(text, "utf-8")
+
+
+def read_table(path: Path) -> Table:
+    """The one valid RoutingTable of a file. Raises ``Broken`` with every problem."""
+    from prism.calibrate.settings import Broken
+    from prism.resources import ROUTING_TABLE, has_errors, read_file, to_table
+
+    resources, problems = read_file(path)
+    if has_errors(problems):
+        raise Broken("\n".join(str(problem) for problem in problems if problem.is_error))
+    tables = [resource for resource in resources if resource.kind == ROUTING_TABLE]
+    if len(tables) != 1:
+        raise Broken(f"{path}: has {len(tables)} RoutingTables, but must have one")
+    return to_table(tables[0])
+
+
+def _calibrated(inputs: _Inputs) -> Calibrated:
+    from prism.calibrate.build import calibrate, read_base
+    from prism.calibrate.settings import Broken, Settings, read_settings
+
+    if (inputs.models is None) == (not inputs.outcomes):
+        raise click.UsageError("give --models or --outcomes, and not both")
+    path = inputs.settings
+    settings = Settings() if path is None else read_settings(path.read_bytes(), str(path))
+    base = read_base(inputs.base.read_bytes(), str(inputs.base))
+    if inputs.models is not None:
+        measured = _of_rows(inputs.models, settings)
+    else:
+        measured, skipped = _of_outcomes(inputs, settings, base)
+        for reason, number in sorted(skipped.items()):
+            click.echo(f"note: {number:,} outcomes left out: {reason}", err=True)
+    if inputs.update_prices and inputs.prices is None:
+        raise Broken("--update-prices needs --prices: the file to write")
+    return calibrate(base, measured, _prices(inputs, base), settings)
+
+
+def _of_rows(path: Path, settings: Settings) -> list[Measured]:
+    from prism.calibrate.model_rows import read_model_rows
+    from prism.calibrate.settings import Broken
+
+    if settings.models is None:
+        raise Broken("--models needs --settings with 'models': which columns say what")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            return read_model_rows(lines, settings.models, str(path))
+    except UnicodeDecodeError:
+        raise Broken(f"{path}: not UTF-8") from None
+
+
+def _of_outcomes(
+    inputs: _Inputs, settings: Settings, base: Mapping[str, object]
+) -> tuple[list[Measured], Mapping[str, int]]:
+    from prism.calibrate.build import answer_tokens
+    from prism.calibrate.measured import Origin
+    from prism.calibrate.outcomes import read_outcomes
+    from prism.calibrate.tally import count, measured
+    from prism.cli.outcome_tasks import task_reader
+
+    task_of = task_reader(inputs.prompts, inputs.classify)
+    rows = (row for path in inputs.outcomes for row in read_outcomes(path, settings.outcomes))
+    tally = count(rows, task_of)
+    origin = Origin(", ".join(path.name for path in inputs.outcomes))
+    return measured(tally, answer_tokens(base), origin), tally.skipped
+
+
+def _prices(inputs: _Inputs, base: Mapping[str, object]) -> Mapping[str, Listed]:
+    from prism.calibrate.genai import listed_prices
+    from prism.calibrate.prices import read_prices, write_prices
+
+    if inputs.prices is None:
+        return {}
+    if inputs.update_prices:
+        spec: Mapping[str, Sequence[Mapping[str, object]]] = base["spec"]  # type: ignore[assignment]
+        found = listed_prices(spec["models"], spec["providers"], datetime.now(UTC))
+        inputs.prices.write_text(write_prices(found), "utf-8")
+    elif not inputs.prices.exists():
+        raise click.BadParameter(
+            f"File {str(inputs.prices)!r} does not exist.", param_hint="--prices"
+        )
+    with inputs.prices.open(encoding="utf-8", newline="") as lines:
+        return read_prices(lines, str(inputs.prices))

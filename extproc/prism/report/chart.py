@@ -1,0 +1,100 @@
+"""Charts as SVG text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+BLUE, GREY, ORANGE, GREEN = "#2f6db5", "#8a8a8a", "#d9822b", "#3d9a62"
+COLOURS: Mapping[str, str] = {"eco": GREEN, "balanced": BLUE, "sport": ORANGE}
+_STYLE = {
+    # The same numbers give the same bytes; text stays text.
+    "svg.hashsalt": "prism",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.axisbelow": True,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A point of a scatter chart. ``label`` is written beside it, ``low`` and ``high`` are
+    drawn as a whisker; ``colour`` marks it."""
+
+    x: float
+    y: float
+    label: str = ""
+    colour: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+@contextmanager
+def drawing(width: float, height: float) -> Iterator[tuple[Figure, Axes, list[str]]]:
+    """A figure in inches, its axes, and a list that has its SVG afterwards."""
+    made: list[str] = []
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, figure.subplots(), made
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
+    made.append(svg[svg.index("<svg") :])
+
+
+def frontier_chart(dots: Sequence[Dot], line: Sequence[tuple[float, float]], unit: str) -> str:
+    """Quality over cost (a logarithmic scale), with the frontier as steps."""
+    with drawing(6.6, 4.2) as (_, axes, made):
+        axes.set_xscale("log")
+        axes.grid(color="#e6e6e6", linewidth=0.6)
+        if line:
+            xs, ys = zip(*line, strict=True)
+            axes.step(xs, ys, where="post", color=GREY, linewidth=1.2, zorder=1)
+        for dot in dots:
+            _draw(axes, dot)
+        axes.set_xlabel(unit)
+        axes.set_ylabel("quality")
+        axes.margins(x=0.14, y=0.08)
+    return made[0]
+
+
+def _draw(axes: Axes, dot: Dot) -> None:
+    size, colour = (52, dot.colour) if dot.colour else (18, "#b9b9b9")
+    if dot.low is not None and dot.high is not None:
+        axes.vlines(dot.x, dot.low, dot.high, color=colour, linewidth=0.8, zorder=2)
+    axes.scatter([dot.x], [dot.y], s=size, color=colour, zorder=3, linewidths=0)
+    if dot.label:
+        weight = "bold" if dot.colour else "normal"
+        axes.annotate(
+            dot.label,
+            (dot.x, dot.y),
+            xytext=(0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7.5,
+            fontweight=weight,
+            color="#333333" if dot.colour else "#777777",
+        )
+
+
+def bar_chart(names: Sequence[str], values: Sequence[float], unit: str) -> str:
+    """Horizontal bars with their values, the first on top."""
+    with drawing(6.6, 0.6 + 0.32 * len(names)) as (_, axes, made):
+        colours = [COLOURS.get(name, GREY) for name in names]
+        bars = axes.barh(range(len(names)), values, color=colours, height=0.62)
+        axes.bar_label(bars, fmt="{:,.4g}", padding=3, fontsize=8)
+        axes.set_yticks(range(len(names)), names)
+        axes.invert_yaxis()
+        axes.set_xlabel(unit)
+        axes.margins(x=0.12)
+    return made[0]
