@@ -45,9 +45,8 @@ def test_three_lucky_answers_do_not_win() -> None:
     found = qualities([*steady, counted("lucky", code=(1.0, 3))])
     lucky = found["lucky", CODE]
     assert lucky.mean == 1.0
-    assert lucky.value < 0.9
-    assert lucky.low is not None
-    assert lucky.low < 0.7
+    # The mean of the five is 0.76, and three answers move little from it.
+    assert lucky.value == pytest.approx(0.76, abs=0.01)
 
 
 def test_a_task_that_was_not_measured_follows_from_the_model_s_others() -> None:

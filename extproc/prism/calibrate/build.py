@@ -62,7 +62,23 @@ def answer_tokens(base: Mapping[str, Any]) -> dict[Task, int]:
     given = base["spec"].get("expectedOutputTokens")
     fields = at(ROUTING_TABLE, ("expectedOutputTokens",))["properties"]
     said = given if isinstance(given, dict) else {}
-    return {task: said.get(task) or fields[task]["default"] for task in TASKS}
+    # What is no number is told of when the table is read.
+    numbers = {task: said[task] for task in TASKS if isinstance(said.get(task), int)}
+    return {task: numbers.get(task) or fields[task]["default"] for task in TASKS}
+
+
+def abstaining(base: Mapping[str, Any]) -> tuple[float, Task]:
+    """Below which confidence a task is not trusted, and which one is taken then."""
+    given = base["spec"].get("classifier")
+    fields = at(ROUTING_TABLE, ("classifier",))["properties"]
+    said = given if isinstance(given, dict) else {}
+    below, task = (
+        said.get(name, fields[name]["default"]) for name in ("abstainBelow", "safeTask")
+    )
+    try:
+        return float(below), Task(task)
+    except (TypeError, ValueError):
+        raise Broken(f"spec.classifier is not one: {given}") from None
 
 
 def _kind(value: Any) -> Any:

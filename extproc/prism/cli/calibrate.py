@@ -143,13 +143,13 @@ def _of_rows(path: Path, settings: Settings) -> list[Measured]:
 def _of_outcomes(
     inputs: _Inputs, settings: Settings, base: Mapping[str, object]
 ) -> tuple[list[Measured], Mapping[str, int]]:
-    from prism.calibrate.build import answer_tokens
+    from prism.calibrate.build import abstaining, answer_tokens
     from prism.calibrate.measured import Origin
     from prism.calibrate.outcomes import read_outcomes
     from prism.calibrate.tally import count, measured
     from prism.cli.outcome_tasks import task_reader
 
-    task_of = task_reader(inputs.prompts, inputs.classify)
+    task_of = task_reader(inputs.prompts, inputs.classify, *abstaining(base))
     rows = (row for path in inputs.outcomes for row in read_outcomes(path, settings.outcomes))
     tally = count(rows, task_of)
     origin = Origin(", ".join(path.name for path in inputs.outcomes))

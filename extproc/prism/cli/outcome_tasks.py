@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prism.calibrate.outcomes import Outcome
     from prism.calibrate.tally import TaskOf
+    from prism.classify import Classifier
     from prism.routing.catalog import Task
 
 
-def task_reader(prompts: Path | None, classify: bool) -> TaskOf:
+def task_reader(
+    prompts: Path | None, classify: bool, abstain_below: float, safe_task: Task
+) -> TaskOf:
     """``prompts`` has the texts, by the ids that outcomes call their prompts; without it an
     outcome's prompt is its text. ``classify``: even where the file says a task.
 
-    Each text is classified once, as requests are: below the confidence that the model advises
+    Each text is classified once, as requests are: with less confidence than ``abstain_below``
     it gets the safe task.
     """
-    from prism.routing.catalog import Task
-
     texts = None if prompts is None else read_prompts(prompts)
     known: dict[str, Task | None] = {}
-    reader: list[object] = []
 
-    def classified(text: str) -> Task:
+    @cache
+    def shipped() -> Classifier:
         from prism.classify import Classifier
 
-        if not reader:
-            reader.append(Classifier())
-        classifier = reader[0]
-        assert isinstance(classifier, Classifier)  # noqa: S101
-        found = classifier.classify(text)
-        return found.task if found.confidence >= classifier.abstain_below else Task.COMPLEX
+        return Classifier()
+
+    def classified(text: str) -> Task:
+        found = shipped().classify(text)
+        return found.task if found.confidence >= abstain_below else safe_task
 
     def task_of(outcome: Outcome) -> Task | None:
         if outcome.task is not None and not classify:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 
 BLUE, GREY, ORANGE, GREEN = "#2f6db5", "#8a8a8a", "#d9822b", "#3d9a62"
 COLOURS: Mapping[str, str] = {"eco": GREEN, "balanced": BLUE, "sport": ORANGE}
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     # The same numbers give the same bytes; text stays text.
     "svg.hashsalt": "prism",
     "svg.fonttype": "none",
