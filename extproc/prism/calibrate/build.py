@@ -72,9 +72,7 @@ def abstaining(base: Mapping[str, Any]) -> tuple[float, Task]:
     given = base["spec"].get("classifier")
     fields = at(ROUTING_TABLE, ("classifier",))["properties"]
     said = given if isinstance(given, dict) else {}
-    below, task = (
-        said.get(name, fields[name]["default"]) for name in ("abstainBelow", "safeTask")
-    )
+    below, task = (said.get(name, fields[name]["default"]) for name in ("abstainBelow", "safeTask"))
     try:
         return float(below), Task(task)
     except (TypeError, ValueError):
