@@ -118,13 +118,40 @@ def _pattern(_: Validator, pattern: str, value: Any, __: Any) -> Iterator[Valida
         yield ValidationError("does not match")
 
 
+_PARTS: dict[int, tuple[Mapping[str, Any], Validator]] = {}
+
+
+def _part(node: Mapping[str, Any]) -> Validator:
+    """The validator of a part of a schema. The library would make one for each value that it
+    looks at, which takes longer than the looking. Schemas are made once, so one each will do."""
+    known = _PARTS.get(id(node))
+    if known is None:
+        known = _PARTS[id(node)] = (node, _STRICT(node))
+    return known[1]
+
+
+def _below(value: Any, node: Mapping[str, Any], name: str | int) -> Iterator[ValidationError]:
+    for error in _part(node).iter_errors(value):
+        error.path.appendleft(name)
+        yield error
+
+
+def _properties(
+    _: Validator, properties: Mapping[str, Any], value: Any, __: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    if isinstance(value, dict):
+        for name, node in properties.items():
+            if name in value:
+                yield from _below(value[name], node, name)
+
+
 def _items(
-    validator: Validator, items: Any, value: Any, node: Mapping[str, Any]
+    _: Validator, items: Any, value: Any, node: Mapping[str, Any]
 ) -> Iterator[ValidationError]:
     """Entries of a list that is too long are not looked at one by one."""
     if isinstance(value, list) and len(value) <= node["maxItems"]:
         for index, item in enumerate(value):
-            yield from validator.descend(item, items, path=index)  # type: ignore[attr-defined]
+            yield from _below(item, items, index)
 
 
 def _list_type(
@@ -154,6 +181,11 @@ _TYPES = Draft4Validator.TYPE_CHECKER.redefine_many(
 )
 _STRICT: Any = validators.extend(  # type: ignore[no-untyped-call]
     Draft4Validator,
-    {"items": _items, "pattern": _pattern, "x-kubernetes-list-type": _list_type},
+    {
+        "properties": _properties,
+        "items": _items,
+        "pattern": _pattern,
+        "x-kubernetes-list-type": _list_type,
+    },
     type_checker=_TYPES,
 )
