@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.calibrating import ORIGIN, base, published
 
-from prism.calibrate.build import answer_tokens, calibrate, latency_of, read_base
+from prism.calibrate.build import abstaining, answer_tokens, calibrate, latency_of, read_base
 from prism.calibrate.document import table_yaml
 from prism.calibrate.doubts import doubts
 from prism.calibrate.measured import Listed, Measured, Sample, Speed
@@ -15,6 +15,7 @@ from prism.calibrate.settings import Broken, Settings
 from prism.resources import read_text
 from prism.routing.catalog import TASKS, Mode, Price, Task
 from prism.routing.cost import cost_usd, latency_ms
+from prism.routing.signals import Classification
 
 SETTINGS = Settings()
 
@@ -107,3 +108,20 @@ def test_doubts_name_a_near_miss_and_a_task_without_numbers() -> None:
     assert "without saying of how many answers" in said
     assert "code, balanced: near costs 10% of best and misses the floor by 0.4 points" in said
     assert "none: not measured at code, so not chosen for it." in said
+
+
+@pytest.mark.parametrize(
+    ("said", "task", "confidence", "routed_by"),
+    [
+        ({}, "code", 0.4, "code"),
+        ({}, "simple", 0.4, "complex"),
+        ({}, "simple", 0.9, "simple"),
+        ({"abstainOn": ["code"], "safeTask": "reasoning"}, "code", 0.4, "reasoning"),
+        ({"abstainOn": []}, "simple", 0.4, "simple"),
+    ],
+)
+def test_prompts_count_for_the_task_that_requests_are_routed_by(
+    said: dict[str, Any], task: str, confidence: float, routed_by: str
+) -> None:
+    found = Classification(Task(task), confidence, {})
+    assert abstaining({"spec": {"classifier": said}})(found) == routed_by

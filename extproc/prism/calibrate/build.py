@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from prism.resources.schema import at
 from prism.resources.text import documents
 from prism.routing.catalog import MODES, TASKS, Latency, Mode, Model, Price, Table, Task
 from prism.routing.cost import cost_usd, latency_ms
+from prism.routing.signals import Classification
 
 _WRITING_SHARE = 0.8
 """The most of an answer's time that goes into writing it; the rest is waiting for it."""
@@ -67,16 +68,19 @@ def answer_tokens(base: Mapping[str, Any]) -> dict[Task, int]:
     return {task: numbers.get(task) or fields[task]["default"] for task in TASKS}
 
 
-def abstaining(base: Mapping[str, Any]) -> tuple[float, Task]:
-    """Below which confidence a task is not trusted, and which one is taken then."""
+def abstaining(base: Mapping[str, Any]) -> Callable[[Classification], Task]:
+    """The task that requests are routed by under ``base``, or the schema's defaults: what the
+    classifier says, or the safe task where that is not trusted."""
     given = base["spec"].get("classifier")
     fields = at(ROUTING_TABLE, ("classifier",))["properties"]
     said = given if isinstance(given, dict) else {}
-    below, task = (said.get(name, fields[name]["default"]) for name in ("abstainBelow", "safeTask"))
+    names = ("abstainBelow", "abstainOn", "safeTask")
+    values = [said.get(name, fields[name]["default"]) for name in names]
     try:
-        return float(below), Task(task)
+        below, on, safe = float(values[0]), frozenset(map(Task, values[1])), Task(values[2])
     except (TypeError, ValueError):
         raise Broken(f"spec.classifier is not one: {given}") from None
+    return lambda found: safe if found.unsure(below, on) else found.task
 
 
 def _kind(value: Any) -> Any:

@@ -149,7 +149,7 @@ def _of_outcomes(
     from prism.calibrate.tally import count, measured
     from prism.cli.outcome_tasks import task_reader
 
-    task_of = task_reader(inputs.prompts, inputs.classify, *abstaining(base))
+    task_of = task_reader(inputs.prompts, inputs.classify, abstaining(base))
     rows = (row for path in inputs.outcomes for row in read_outcomes(path, settings.outcomes))
     tally = count(rows, task_of)
     origin = Origin(", ".join(path.name for path in inputs.outcomes))

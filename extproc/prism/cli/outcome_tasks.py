@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,16 +13,16 @@ if TYPE_CHECKING:
     from prism.calibrate.tally import TaskOf
     from prism.classify import Classifier
     from prism.routing.catalog import Task
+    from prism.routing.signals import Classification
 
 
 def task_reader(
-    prompts: Path | None, classify: bool, abstain_below: float, safe_task: Task
+    prompts: Path | None, classify: bool, routed_by: Callable[[Classification], Task]
 ) -> TaskOf:
     """``prompts`` has the texts, by the ids that outcomes call their prompts; without it an
     outcome's prompt is its text. ``classify``: even where the file says a task.
 
-    Each text is classified once, as requests are: with less confidence than ``abstain_below``
-    it gets the safe task.
+    Each text is classified once; ``routed_by`` gives the task that such a request is routed by.
     """
     texts = None if prompts is None else read_prompts(prompts)
     known: dict[str, Task | None] = {}
@@ -33,8 +34,7 @@ def task_reader(
         return Classifier()
 
     def classified(text: str) -> Task:
-        found = shipped().classify(text)
-        return found.task if found.confidence >= abstain_below else safe_task
+        return routed_by(shipped().classify(text))
 
     def task_of(outcome: Outcome) -> Task | None:
         if outcome.task is not None and not classify:
