@@ -18,6 +18,7 @@ VERBS: dict[str, str] = {
     "classify": "Classify JSON lines from standard input.",
     "train": "Fit the classifier to your own labels.",
     "calibrate": "Make a routing table of measurements.",
+    "evaluate": "Set tables against graded answers.",
     "key": "Make API keys for projects.",
     "providers": "Run the simulated providers.",
     "serve": "Run only the external processor (Envoy runs elsewhere).",

@@ -13,8 +13,9 @@ import click
 if TYPE_CHECKING:
     from prism.calibrate.build import Calibrated
     from prism.calibrate.measured import Listed, Measured
+    from prism.calibrate.outcomes import Outcome
     from prism.calibrate.settings import Settings
-    from prism.routing.catalog import Table
+    from prism.routing.catalog import Table, Task
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUT = click.Path(dir_okay=False, path_type=Path)
@@ -147,9 +148,14 @@ def _of_outcomes(
     from prism.calibrate.measured import Origin
     from prism.calibrate.outcomes import read_outcomes
     from prism.calibrate.tally import count, measured
-    from prism.cli.outcome_tasks import task_reader
+    from prism.cli.outcome_tasks import classification_reader
 
-    task_of = task_reader(inputs.prompts, inputs.classify, abstaining(base))
+    read, routed_by = classification_reader(inputs.prompts, inputs.classify), abstaining(base)
+
+    def task_of(outcome: Outcome) -> Task | None:
+        found = read(outcome)
+        return None if found is None else routed_by(found)
+
     rows = (row for path in inputs.outcomes for row in read_outcomes(path, settings.outcomes))
     tally = count(rows, task_of)
     origin = Origin(", ".join(path.name for path in inputs.outcomes))

@@ -1,4 +1,4 @@
-"""The task of an outcome: as its file says, or as the classifier reads the prompt."""
+"""What an outcome's prompt asks for: as its file says, or as the classifier reads it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prism.calibrate.outcomes import Outcome
-    from prism.calibrate.tally import TaskOf
     from prism.classify import Classifier
-    from prism.routing.catalog import Task
     from prism.routing.signals import Classification
 
 
-def task_reader(
-    prompts: Path | None, classify: bool, routed_by: Callable[[Classification], Task]
-) -> TaskOf:
-    """``prompts`` has the texts, by the ids that outcomes call their prompts; without it an
-    outcome's prompt is its text. ``classify``: even where the file says a task.
+def classification_reader(
+    prompts: Path | None, classify: bool
+) -> Callable[[Outcome], Classification | None]:
+    """Tells what an outcome's prompt is read as; ``None`` where it has no task and no text.
 
-    Each text is classified once; ``routed_by`` gives the task that such a request is routed by.
+    ``prompts`` has the texts, by the ids that outcomes call their prompts; without it an
+    outcome's prompt is its text. ``classify``: even where the file says a task. What the file
+    says is taken as certain. Each text is classified once.
     """
+    from prism.routing.signals import Classification
+
     texts = None if prompts is None else read_prompts(prompts)
-    known: dict[str, Task | None] = {}
+    known: dict[str, Classification | None] = {}
 
     @cache
     def shipped() -> Classifier:
@@ -33,18 +34,15 @@ def task_reader(
 
         return Classifier()
 
-    def classified(text: str) -> Task:
-        return routed_by(shipped().classify(text))
-
-    def task_of(outcome: Outcome) -> Task | None:
+    def read(outcome: Outcome) -> Classification | None:
         if outcome.task is not None and not classify:
-            return outcome.task
+            return Classification(outcome.task, 1.0, {outcome.task: 1.0})
         if outcome.prompt not in known:
             text = outcome.prompt if texts is None else texts.get(outcome.prompt)
-            known[outcome.prompt] = None if text is None else classified(text)
+            known[outcome.prompt] = None if text is None else shipped().classify(text)
         return known[outcome.prompt]
 
-    return task_of
+    return read
 
 
 def read_prompts(path: Path) -> dict[str, str]:
