@@ -113,13 +113,14 @@ async def test_models_are_those_of_the_spec(client: openai.AsyncOpenAI):
         await client.models.retrieve("auto")
 
 
+ANTHROPIC = {"anthropic-version": "2023-06-01"}
 MESSAGE = {"model": "claude", "max_tokens": 99, "messages": [{"role": "user", "content": "Hello"}]}
 
 
 async def test_anthropic_message_plain_and_streamed(
     sim: SimulatedProviders, session: aiohttp.ClientSession
 ):
-    url, headers = sim.url("anthropic") + "/messages", {"x-api-key": "sk-ant"}
+    url, headers = sim.url("anthropic") + "/messages", {**ANTHROPIC, "x-api-key": "sk-ant"}
     async with session.post(url, json=MESSAGE, headers=headers) as response:
         plain = await response.json()
     async with session.post(url, json={**MESSAGE, "stream": True}, headers=headers) as response:
@@ -137,7 +138,9 @@ async def test_anthropic_tool_use_and_errors(
     url = sim.url("anthropic") + "/messages"
     tool = {"name": "weather", "input_schema": TOOL["parameters"]}
     body = {**MESSAGE, "tools": [tool]}
-    async with session.post(url, json=body, headers={"x-api-key": "sk-ant"}) as response:
+    async with session.post(
+        url, json=body, headers={**ANTHROPIC, "x-api-key": "sk-ant"}
+    ) as response:
         block = (await response.json())["content"][0]
     assert (block["type"], block["input"]) == ("tool_use", {"city": "text"})
     async with session.post(url, json=body) as response:

@@ -27,6 +27,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "/embeddings": Endpoint(embeddings.reply),
     "/responses": Endpoint(responses.reply),
     "/messages": Endpoint(messages.reply, Style.ANTHROPIC),
+    "/messages/count_tokens": Endpoint(messages.count, Style.ANTHROPIC),
 }
 """What is answered to POST, by path below the base path."""
 

@@ -21,37 +21,52 @@ class Style(Enum):
 
 _ANTHROPIC_KINDS = {
     401: "authentication_error",
+    402: "billing_error",
     403: "permission_error",
     404: "not_found_error",
     413: "request_too_large",
     429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
     529: "overloaded_error",
 }
 
 
-def error_value(refusal: Refusal, style: Style) -> dict[str, Any]:
-    """The JSON value of an error."""
+def error_value(refusal: Refusal, style: Style, request_id: str | None = None) -> dict[str, Any]:
+    """The JSON value of an error; Anthropic's has the id of the request in it."""
     if style is Style.ANTHROPIC:
         default = "invalid_request_error" if refusal.status < 500 else "api_error"
         kind = _ANTHROPIC_KINDS.get(refusal.status, default)
-        return {"type": "error", "error": {"type": kind, "message": refusal.message}}
-    error = {
+        error = {"type": kind, "message": refusal.message}
+        known = {} if request_id is None else {"request_id": request_id}
+        return {"type": "error", "error": error, **known}
+    said = {
         "message": refusal.message,
         "type": refusal.kind,
         "param": refusal.param,
         "code": refusal.code,
     }
-    return {"error": error}
+    return {"error": said}
+
+
+def id_headers(request_id: str, style: Style) -> dict[str, str]:
+    """The header that tells the id of a request."""
+    name = "request-id" if style is Style.ANTHROPIC else "x-request-id"
+    return {name: request_id}
 
 
 def error_response(
-    refusal: Refusal, style: Style, headers: dict[str, str] | None = None
+    refusal: Refusal,
+    style: Style,
+    headers: dict[str, str] | None = None,
+    request_id: str | None = None,
 ) -> web.Response:
     """The answer that an error is."""
+    ids = {} if request_id is None else id_headers(request_id, style)
     return web.Response(
         status=refusal.status,
-        body=msgspec.json.encode(error_value(refusal, style)),
-        headers={"content-type": "application/json", **(headers or {})},
+        body=msgspec.json.encode(error_value(refusal, style, request_id)),
+        headers={"content-type": "application/json", **ids, **(headers or {})},
     )
 
 
@@ -83,6 +98,11 @@ def no_such_model(model: str) -> Refusal:
 
 def too_large(limit: int) -> Refusal:
     return Refusal(413, f"The request is larger than {limit} bytes.", "request_too_large")
+
+
+def no_version() -> Refusal:
+    """Anthropic's API wants to be told its version with each request."""
+    return Refusal(400, "anthropic-version: header is required")
 
 
 def wrong_key(given: bool) -> Refusal:

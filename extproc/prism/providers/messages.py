@@ -1,37 +1,74 @@
-"""Anthropic's Messages: ``POST /messages``, the least of it."""
+"""Anthropic's Messages: ``POST /messages``, what is asked.
+
+As strict as Anthropic's API is: a member that it does not know is an error, so that a request
+that was translated badly is found out. The shapes are those of Anthropic's SDK.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from prism.providers import frame
-from prism.providers.answer import Answer, Frame, Reply, answer_to
-from prism.providers.ask import Ask, Refusal, TokenBound, Tool, called_tool, text_of
+from prism.providers import messages_answer
+from prism.providers.answer import Reply, answer_to
+from prism.providers.ask import Ask, TokenBound, Tool, called_tool, text_of
 from prism.providers.document import read
+from prism.providers.messages_answer import Extras
+from prism.providers.messages_check import check
+from prism.providers.messages_size import Size, size_of
 from prism.providers.spec import ProviderSpec
 
 _IMAGES = frozenset({"image"})
+_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+_THOUGHT = "The user said something, so I answer it."
 
 
-class _Message(msgspec.Struct):
+class Message(msgspec.Struct, forbid_unknown_fields=True):
+    """One turn."""
+
     role: str
-    content: str | list[Any]
+    content: str | list[dict[str, Any]]
 
 
-class _Request(msgspec.Struct):
+class Request(msgspec.Struct, forbid_unknown_fields=True):
+    """A request; only what the answer depends on is looked into."""
+
     model: str
     max_tokens: TokenBound
-    messages: list[_Message]
-    system: str | list[Any] | None = None
+    messages: list[Message]
+    system: str | list[dict[str, Any]] | None = None
     stream: bool | None = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: dict[str, Any] | None = None
+    stop_sequences: list[str] | None = None
+    thinking: dict[str, Any] | None = None
+    output_config: dict[str, Any] | None = None
+    temperature: _Share | None = None
+    top_p: _Share | None = None
+    top_k: int | None = None
+    metadata: dict[str, Any] | None = None
+    cache_control: dict[str, Any] | None = None
+    container: Any = None
+    context_management: Any = None
+    diagnostics: Any = None
+    inference_geo: str | None = None
+    mcp_servers: Any = None
+    service_tier: str | None = None
+    speed: str | None = None
 
 
-_decoder = msgspec.json.Decoder(_Request)
+class CountRequest(msgspec.Struct):
+    """A request to count tokens: one for an answer, without its bound."""
+
+    model: str
+    messages: list[Message]
+    system: str | list[dict[str, Any]] | None = None
+    cache_control: dict[str, Any] | None = None
+
+
+_decoder = msgspec.json.Decoder(Request)
+_count_decoder = msgspec.json.Decoder(CountRequest)
 
 
 def reply(body: bytes, spec: ProviderSpec) -> Reply:
@@ -40,45 +77,51 @@ def reply(body: bytes, spec: ProviderSpec) -> Reply:
     Raises:
         Refusal: the request is wrong.
     """
-    ask = _asked(read(_decoder, body))
+    request = read(_decoder, body)
+    check(request.messages, request.system)
+    size = size_of(request)
+    ask = _asked(request, size)
     answer = answer_to(ask, spec, body)
+    said = messages_answer.Said(answer, Extras(size, _thought(request), request.stop_sequences))
     return Reply(
         model=ask.model,
-        tokens=answer.completion_tokens,
+        tokens=said.output_tokens,
         stream=ask.stream,
-        plain=lambda: _message(answer, done=True),
-        frames=lambda: _frames(answer),
+        plain=said.message,
+        frames=said.frames,
     )
 
 
-def _asked(request: _Request) -> Ask:
-    if not request.messages:
-        raise Refusal(400, "messages: at least one message is required")
-    chars = text_of(request.system, _IMAGES)[1]
-    images = 0
-    last = ""
-    for message in request.messages:
-        text, length, seen = text_of(message.content, _IMAGES)
-        chars += length
-        images += seen
-        if message.role == "user":
-            last = text
+def count(body: bytes, spec: ProviderSpec) -> Reply:
+    """How many tokens a request has: ``POST /messages/count_tokens``.
+
+    Raises:
+        Refusal: the request is wrong.
+    """
+    request = read(_count_decoder, body)
+    check(request.messages, request.system)
+    tokens = size_of(request).tokens
+    return Reply(request.model, 0, False, lambda: {"input_tokens": tokens}, tuple)
+
+
+def _asked(request: Request, size: Size) -> Ask:
+    said = [text_of(each.content, _IMAGES)[0] for each in request.messages if each.role == "user"]
     return Ask(
         model=request.model,
-        last_text=last,
-        prompt_chars=chars,
-        images=images,
+        last_text=next((text for text in reversed(said) if text), ""),
+        prompt_chars=size.chars,
+        images=size.images,
         max_tokens=request.max_tokens,
         stream=bool(request.stream),
         call=_call(request),
+        schema=_schema(request.output_config),
     )
 
 
-def _call(request: _Request) -> Tool | None:
+def _call(request: Request) -> Tool | None:
+    """The tool that is called: the one that must be, else the first; none after a result."""
     content = request.messages[-1].content
-    if isinstance(content, list) and any(
-        isinstance(part, dict) and part.get("type") == "tool_result" for part in content
-    ):
+    if isinstance(content, list) and any(part.get("type") == "tool_result" for part in content):
         return None
     tools = [
         Tool(str(each.get("name", "")), each.get("input_schema") or {"type": "object"})
@@ -88,52 +131,14 @@ def _call(request: _Request) -> Tool | None:
     return called_tool(tools, "none" if choice.get("type") == "none" else choice)
 
 
-def _message(answer: Answer, *, done: bool) -> dict[str, Any]:
-    """The message; not done, it is what a stream starts with."""
-    return {
-        "id": answer.id("msg_"),
-        "type": "message",
-        "role": "assistant",
-        "model": answer.model,
-        "content": [_block(answer, done=True)] if done else [],
-        "stop_reason": _stop(answer) if done else None,
-        "stop_sequence": None,
-        "usage": {
-            "input_tokens": answer.prompt_tokens,
-            "output_tokens": answer.completion_tokens if done else 1,
-        },
-    }
+def _schema(wanted: dict[str, Any] | None) -> dict[str, Any] | None:
+    match wanted:
+        case {"format": {"type": "json_schema", "schema": dict(schema)}}:
+            return schema
+    return None
 
 
-def _stop(answer: Answer) -> str:
-    if answer.call is not None:
-        return "tool_use"
-    return "max_tokens" if answer.cut else "end_turn"
-
-
-def _block(answer: Answer, *, done: bool) -> Mapping[str, Any]:
-    if answer.call is None:
-        return {"type": "text", "text": answer.text if done else ""}
-    given = msgspec.json.decode(answer.call.arguments) if done else {}
-    name = answer.call.name
-    return {"type": "tool_use", "id": answer.id("toolu_"), "name": name, "input": given}
-
-
-def _frames(answer: Answer) -> Iterator[Frame]:
-    yield frame.event({"type": "message_start", "message": _message(answer, done=False)}, 0)
-    block = _block(answer, done=False)
-    yield frame.event({"type": "content_block_start", "index": 0, "content_block": block}, 0)
-    yield frame.event({"type": "ping"}, 0)
-    kind, word = ("text_delta", "text") if answer.call is None else _INPUT
-    tokens = 0
-    for tokens, piece in enumerate(answer.pieces(), 1):
-        delta = {"type": kind, word: piece}
-        yield frame.event({"type": "content_block_delta", "index": 0, "delta": delta}, tokens)
-    yield frame.event({"type": "content_block_stop", "index": 0}, tokens)
-    stop = {"stop_reason": _stop(answer), "stop_sequence": None}
-    usage = {"output_tokens": answer.completion_tokens}
-    yield frame.event({"type": "message_delta", "delta": stop, "usage": usage}, tokens)
-    yield frame.event({"type": "message_stop"}, tokens)
-
-
-_INPUT = ("input_json_delta", "partial_json")
+def _thought(request: Request) -> str:
+    """What the model thinks first; it thinks where it is asked to."""
+    thinks = (request.thinking or {}).get("type") in ("enabled", "adaptive")
+    return _THOUGHT if thinks else ""

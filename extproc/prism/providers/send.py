@@ -13,7 +13,7 @@ from aiohttp import web
 
 from prism.providers import frame
 from prism.providers.answer import Frame, Reply
-from prism.providers.error import Style, error_response, error_value, refusal_of
+from prism.providers.error import Style, error_response, error_value, id_headers, refusal_of
 from prism.providers.fault import Fault, FaultKind
 from prism.providers.pace import Pace
 from prism.providers.received import ReceivedRequest
@@ -53,7 +53,7 @@ class Sending:
         fault = self.fault
         kind = fault.kind if fault else None
         if fault and kind is FaultKind.STREAM_ERROR and not reply.stream:
-            return error_response(refusal_of(fault, 500), self.style)
+            return error_response(refusal_of(fault, 500), self.style, None, self.request_id)
         await self.pace.wait(0 if reply.stream else reply.tokens)
         if reply.stream:
             frames = map(_whole, _NOT_FRAMES) if kind is FaultKind.GARBAGE else reply.frames()
@@ -67,7 +67,7 @@ class Sending:
         return await self._stream(map(_whole, pieces), headers)
 
     def _headers(self, content_type: str) -> dict[str, str]:
-        return {"content-type": content_type, "x-request-id": self.request_id}
+        return {"content-type": content_type, **id_headers(self.request_id, self.style)}
 
     async def _stream(self, frames: Iterable[Frame], headers: dict[str, str]) -> web.StreamResponse:
         response = web.StreamResponse(headers=headers)

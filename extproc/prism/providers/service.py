@@ -98,18 +98,28 @@ class Service:
         fault = self._faults.next(place.provider, received.model)
         received.fault = fault.kind if fault else None
         self._journal.add(received)
-        if fault and (failed := await _failed(fault, style)):
+        request_id = _request_id(place, received.body)
+        if fault and (failed := await _failed(fault, style, request_id)):
             return failed
         if place.spec is None:
             names = ", ".join(self._specs)
             reply = Refusal(404, f"No provider {place.provider!r} is simulated, only: {names}")
             return error_response(reply, style)
-        reply = _denied(request, place.spec) or _unknown(reply, place.spec) or reply
+        reply = (
+            _denied(request, place.spec)
+            or _unversioned(request, style)
+            or _unknown(reply, place.spec)
+            or reply
+        )
         if isinstance(reply, Refusal):
-            return error_response(reply, style)
+            return error_response(reply, style, None, request_id)
         pace = Pace(place.spec.timing_of(reply.model), self._chance, received.started_at)
-        request_id = f"req_{seed_of(place.spec, received.body)[:32]}"
         return await Sending(request, received, pace, fault, style, request_id).send(reply)
+
+
+def _request_id(place: Place, body: bytes) -> str:
+    spec = ProviderSpec(place.provider) if place.spec is None else place.spec
+    return f"req_{seed_of(spec, body)[:32]}"
 
 
 def _reply_or_refusal(request: web.BaseRequest, place: Place, body: bytes) -> Reply | Refusal:
@@ -179,6 +189,13 @@ def _denied(request: web.BaseRequest, spec: ProviderSpec) -> Refusal | None:
     return error.wrong_key(bool(key))
 
 
+def _unversioned(request: web.BaseRequest, style: Style) -> Refusal | None:
+    """The refusal of a request to Anthropic's API that does not say which version it means."""
+    if style is Style.ANTHROPIC and "anthropic-version" not in request.headers:
+        return error.no_version()
+    return None
+
+
 def _unknown(reply: Reply | Refusal, spec: ProviderSpec) -> Refusal | None:
     """The refusal of a model that the provider does not have; the list of models names none."""
     if isinstance(reply, Reply) and reply.model and not spec.knows(reply.model):
@@ -186,7 +203,7 @@ def _unknown(reply: Reply | Refusal, spec: ProviderSpec) -> Refusal | None:
     return None
 
 
-async def _failed(fault: Fault, style: Style) -> web.Response | None:
+async def _failed(fault: Fault, style: Style, request_id: str) -> web.Response | None:
     """What a fault answers instead of the provider; ``None`` where the provider goes on."""
     if fault.delay_ms:
         await asyncio.sleep(fault.delay_ms / 1000)
@@ -194,7 +211,8 @@ async def _failed(fault: Fault, style: Style) -> web.Response | None:
         case FaultKind.STATUS:
             after = fault.retry_after
             headers = {} if after is None else {"retry-after": str(after)}
-            return error_response(error.refusal_of(fault, fault.status), style, headers)
+            refusal = error.refusal_of(fault, fault.status)
+            return error_response(refusal, style, headers, request_id)
         case FaultKind.RESET:
             raise Reset
         case FaultKind.HANG:
