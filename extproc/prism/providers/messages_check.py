@@ -39,8 +39,9 @@ def check(turns: Sequence[Turn], system: str | list[dict[str, Any]] | None) -> N
     for index, turn in enumerate(turns):
         if turn.role not in _ROLES:
             raise _wrong(f"messages.{index}.role: Input should be 'user', 'assistant' or 'system'")
-        if turn.role != "assistant" and not turn.content:
-            raise _wrong(f"messages.{index}: all messages must have non-empty content")
+        last_answer = turn.role == "assistant" and index == len(turns) - 1
+        if not turn.content and not last_answer:
+            raise _empty(index)
         _check_texts(turn.content, f"messages.{index}.content")
         open_calls = _check_results(turn, index, open_calls)
     if open_calls:
@@ -79,6 +80,13 @@ def _calls(blocks: list[dict[str, Any]], index: int) -> list[str]:
             wanted = "String should match pattern '^[a-zA-Z0-9_-]+$'"
             raise _wrong(f"messages.{index}.content.tool_use.id: {wanted}")
     return ids
+
+
+def _empty(index: int) -> Refusal:
+    return _wrong(
+        f"messages.{index}: all messages must have non-empty content except for the optional "
+        "final assistant message"
+    )
 
 
 def _unexpected(index: int, call: object) -> Refusal:
