@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prism.classify.features import Reader
-from prism.classify.model_file import open_model
+from prism.classify.model_file import OUTPUTS, open_model
 from prism.routing.catalog import TASKS
 from prism.routing.signals import Classification
 
 SHIPPED = Path(__file__).parent / "model" / "task.onnx"
+_OUTPUTS = list(OUTPUTS)
 
 
 class Classifier:
@@ -40,7 +41,7 @@ class Classifier:
     def classify(self, text: str) -> Classification:
         """Classify any string, empty ones and those with lone surrogates included."""
         features = self._features_of(text)
-        (found,) = self._run(None, {"words": features.words, "shape": features.shape})
+        (found,) = self._run(_OUTPUTS, {"words": features.words, "shape": features.shape})
         (values,) = found.tolist()
         best = values.index(max(values))
         return Classification(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket as sockets
 from collections.abc import Sequence
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from prism.serve.server import ServerSettings
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+# With gRPC's newer event engine each request wakes several threads more (decision 28). It is
+# read when grpc is loaded, so it must be there before.
+_GRPC_EXPERIMENTS = "-event_engine_listener,-event_engine_client"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
@@ -90,6 +94,7 @@ def command(
 
     Start Envoy with what "prism bootstrap" prints for the same --socket and --envoy-admin.
     """
+    os.environ.setdefault("GRPC_EXPERIMENTS", _GRPC_EXPERIMENTS)
     from prism.serve.server import ServerSettings
 
     if (config is None) == (not operator):

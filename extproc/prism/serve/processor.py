@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
@@ -79,10 +80,12 @@ class Processor:
                 answer = ext_proc.rewrite_at_once(step)
             else:
                 answer = ext_proc.reply_message(_reply(step))
-            self._keep(stage)
+            self._charge(stage)
         except Exception as error:
             await _fail(error, context)
             raise
+        # Envoy need not wait for what only the console and replays read.
+        asyncio.get_running_loop().call_soon(self._remember, stage)
         return answer
 
     async def process(self, _: object, context: Any) -> None:
@@ -118,7 +121,8 @@ class Processor:
         if type(step) is Classify:
             step = await self._classified(stage, step)
         await context.write(_encode(step, on_body=on_body))
-        self._keep(stage)
+        self._charge(stage)
+        self._remember(stage)
 
     def _route_stage(self, live: Live, decision_id: str) -> RouteStage:
         races, resting = self.races.now(), self._keys.now()
@@ -130,10 +134,13 @@ class Processor:
             answer = await self._asks.classify(step.text, step.deadline_ms)
         return stage.on_classified(*answer)
 
-    def _keep(self, stage: RouteStage) -> None:
-        """Remember the decision, where one was made, and charge its race."""
+    def _charge(self, stage: RouteStage) -> None:
+        """Count the race of a decision, before the next request asks whether it may race."""
         if stage.race is not None:
             self.races.opened(stage.decision_id, stage.race)
+
+    def _remember(self, stage: RouteStage) -> None:
+        """Remember the decision, where one was made."""
         if (routed := stage.routed) is not None:
             self._recent.add(
                 Record(
