@@ -50,6 +50,29 @@ def test_the_next_model_answers(
         assert headers["content-length"] == str(len(request.body))
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+def test_the_third_model_answers(
+    own_gateway: Callable[..., Gateway], providers: SimulatedProviders, stream: bool
+) -> None:
+    three = ["giant", "mini", "thinker"]  # at beta, alpha, gamma
+    gateway = own_gateway(
+        cells={task: {**cell, "sport": three} for task, cell in config.CELLS.items()}
+    )
+    for provider in ("beta", "alpha"):
+        providers.fault(provider, FAULTS["503"])
+    answer = _ask(gateway, stream=stream)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-prism-model"] == "thinker"
+    assert answer.headers["x-prism-attempts"] == "3"
+    assert [request.provider for request in providers.requests] == ["beta", "alpha", "gamma"]
+    for request, model in zip(providers.requests, three, strict=True):
+        key = config.KEYS[f"{request.provider.upper()}_KEY"]
+        assert request.header("authorization") == f"Bearer {key}"
+        assert request.model == config.upstream(model)
+        assert request.path == f"/{request.provider}/v1/chat/completions"
+        assert not [name for name, _ in request.headers if name.startswith(("x-prism", "x-envoy"))]
+
+
 def test_no_headers_in_time_goes_on(
     own_gateway: Callable[..., Gateway], providers: SimulatedProviders
 ) -> None:

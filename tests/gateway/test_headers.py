@@ -20,6 +20,7 @@ QUESTION = chat("What is the capital of France?")
         {"x-prism-decision-id": "mine"},
         {"x-prism-decision-id": "mine", "x-prism-cluster-1": "prism", "x-prism-plan": "x"},
         {"x-prism-cluster-1": "prism/beta/giant/00000000"},
+        {"x-prism-decision-id": "mine", "x-prism-first-cluster": "prism/beta/giant"},
         {"x-prism-task-type": "complex", "x-prism-model": "giant", "x-prism-attempts": "9"},
         {"x-prism-model-span": "0-1", "x-prism-api-path": "/other"},
         {"x-envoy-max-retries": "9", "x-envoy-retry-on": "5xx"},
@@ -43,7 +44,7 @@ def test_spoofed_headers_change_nothing(
 
 def test_a_spoofed_decision_does_not_pass_by_prism(gateway: Gateway) -> None:
     """The route of decided requests is not open to a client who claims to be decided."""
-    spoofed = {"x-prism-decision-id": "mine", "x-prism-cluster-1": "prism/beta/giant"}
+    spoofed = {"x-prism-decision-id": "mine", "x-prism-first-cluster": "prism/beta/giant"}
     answer = httpx.post(f"{gateway.base_url}/chat/completions", json=QUESTION, headers=spoofed)
     assert answer.status_code == 200
     assert answer.headers["x-prism-model"] == "mini"

@@ -41,7 +41,7 @@ def routes() -> list[dict[str, Any]]:
                 "prefix": "/",
                 "headers": [
                     {
-                        "name": "x-prism-cluster-1",
+                        "name": "x-prism-first-cluster",
                         "string_match": {"safe_regex": {"regex": f"prism/{provider}/.*"}},
                     }
                 ],

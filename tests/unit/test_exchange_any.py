@@ -34,6 +34,7 @@ KNOWN = [
     "x-prism-min-quality",
     "x-prism-max-latency-ms",
     "x-prism-model-span",
+    "x-prism-first-cluster",
     "x-prism-cluster-1",
     "x-prism-api-path",
     "x-prism-decision-id",

@@ -27,8 +27,8 @@ def written(body: bytes | None, **request: Any) -> Rewrite:
 def clusters(step: Rewrite) -> list[str]:
     """The models of the attempts' clusters, the first one's first."""
     found = [(n, v) for n, v in step.labels.items() if n.startswith("x-prism-cluster-")]
-    straight = [(n, v) for n, v in step.set_headers if n.startswith("x-prism-cluster-")]
-    assert straight == found[:1]
+    straight = [v for n, v in step.set_headers if n == "x-prism-first-cluster"]
+    assert straight == [value for _, value in found[:1]]
     assert [n for n, _ in found] == [f"x-prism-cluster-{i}" for i in range(1, len(found) + 1)]
     return [value.split("/")[2] for _, value in found]
 

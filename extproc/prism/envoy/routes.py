@@ -100,7 +100,7 @@ def _decided(direct: Iterable[str]) -> dict[str, Any]:
 
 def _specifier(direct: Iterable[str]) -> dict[str, Any]:
     header = names.typed(
-        "type.matcher.v3.HttpRequestHeaderMatchInput", header_name=headers.cluster_header(1)
+        "type.matcher.v3.HttpRequestHeaderMatchInput", header_name=headers.FIRST_CLUSTER
     )
     tree: dict[str, Any] = {"on_no_match": _to_cluster(names.ATTEMPTS)}
     if clusters := {name: _to_cluster(name) for name in sorted(direct)}:

@@ -32,6 +32,9 @@ ATTEMPTS: Final = "x-prism-attempts"
 
 # Internal, between the route stage, Envoy's routes and the attempt stage. Envoy strips any
 # that a client sends before anything reads them, and removes them before a provider sees them.
+FIRST_CLUSTER: Final = "x-prism-first-cluster"
+"""The cluster of attempt 1, where it goes straight there. Not ``x-prism-cluster-1``: once set on
+the way to the internal listener that one stays, and Envoy chooses anew before each attempt."""
 CLUSTER_PREFIX: Final = "x-prism-cluster-"
 """``x-prism-cluster-N`` names the cluster of attempt N."""
 MODEL_SPAN: Final = "x-prism-model-span"
@@ -67,6 +70,7 @@ INTERNAL: Final = (
     MODEL_SPAN,
     API_PATH,
     ATTEMPT_TIMEOUT_MS,
+    FIRST_CLUSTER,
     *(cluster_header(number) for number in range(1, MAX_ATTEMPTS + 1)),
 )
 

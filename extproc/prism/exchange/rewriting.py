@@ -49,7 +49,7 @@ def rewrite(
         set_headers += (
             (names.ENVOY_MAX_RETRIES, str(len(targets) - 1)),
             (names.ENVOY_PER_TRY_TIMEOUT_MS, timeout),
-            (names.cluster_header(1), first.cluster),
+            (names.FIRST_CLUSTER, first.cluster),
         )
     else:
         # Without the first cluster's name, attempt 1 takes the internal listener, too.
