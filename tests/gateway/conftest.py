@@ -67,7 +67,7 @@ def gateway(shared_gateway: Gateway, providers: SimulatedProviders) -> Gateway:
     return shared_gateway
 
 
-RETRIED = {408, 429, 500, 503, 529}
+RETRIED = {401, 408, 429, 500, 503, 529}
 
 
 @pytest.fixture

@@ -125,6 +125,25 @@ def test_when_all_fail_the_last_error_is_the_client_s(
     assert answer.headers["x-prism-attempts"] == "2"
 
 
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_a_key_that_nobody_takes_is_the_gateway_s_trouble(
+    http: httpx.Client, providers: SimulatedProviders, attempts: int
+) -> None:
+    refused = "Incorrect API key provided: sk-of-the-gateway"
+    fault = Fault(kind=FaultKind.STATUS, status=401, message=refused)
+    for provider in config.PROVIDERS:
+        providers.fault(provider, fault)
+    model = {1: "giant", 2: "auto"}[attempts]
+    answer = http.post("/chat/completions", json={**QUESTION, "model": model}, headers=SPORT)
+    assert answer.status_code == 502
+    error = error_of(answer)
+    assert error["code"] == "provider_credential_refused"
+    assert {1: "beta", 2: "alpha"}[attempts] in error["message"]
+    assert "sk-of-the-gateway" not in answer.text
+    assert answer.headers["x-prism-attempts"] == str(attempts)
+    assert [request.status for request in providers.requests] == [401] * attempts
+
+
 def test_a_reset_by_all_is_an_error_in_openai_s_shape(
     http: httpx.Client, providers: SimulatedProviders
 ) -> None:

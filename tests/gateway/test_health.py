@@ -46,8 +46,11 @@ def test_every_way_to_fail_is_learned_of_at_the_first_attempt_and_at_a_later_one
 ) -> None:
     for fault in (status(500), status(401), status(403), status(408), RESET, HANG):
         providers.fault("beta", fault)
-        assert ask(learning).headers["x-prism-model"] == "mini", fault
+        answer = ask(learning)
+        assert answer.headers["x-prism-model"] == "mini", fault
         failed(learning, "giant")
+        # Its success, told by another log, must not come after the failure that follows.
+        learning.record(answer.headers["x-prism-decision-id"])
         providers.fault("alpha", fault)
         assert ask(learning).status_code >= 400
         failed(learning, "giant", "mini")
@@ -63,6 +66,16 @@ def test_an_answer_that_breaks_off_is_a_failure(
     providers.fault("beta", CUT)
     with pytest.raises(httpx.RemoteProtocolError):
         ask(learning, stream=True)
+    failed(learning, "giant")
+
+
+def test_an_error_in_a_stream_is_passed_on_and_is_a_failure(
+    learning: Gateway, providers: SimulatedProviders
+) -> None:
+    providers.fault("beta", Fault(kind=FaultKind.STREAM_ERROR, after_chunks=1))
+    answer = ask(learning, stream=True)
+    assert (answer.status_code, answer.headers["x-prism-model"]) == (200, "giant")
+    assert "The server had an error" in answer.text
     failed(learning, "giant")
 
 

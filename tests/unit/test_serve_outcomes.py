@@ -11,7 +11,7 @@ import pytest
 from envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
 from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 
-from prism.envoy.names import ATTEMPTS, ATTEMPTS_LOG, GATEWAY_LOG
+from prism.envoy.names import ATTEMPTS, ATTEMPTS_LOG, FAILED, GATEWAY_LOG, STREAM
 from prism.exchange.headers import cluster_header
 from prism.exchange.targets import Target, compile_live
 from prism.routing.catalog import Credential
@@ -157,6 +157,29 @@ def test_an_answer_that_was_broken_off_heals_nobody() -> None:
     setting.fail(setting.first, 200)
     entry = answered(setting.first)
     entry.common_properties.response_flags.upstream_connection_termination = True
+    setting.finish(entry)
+    assert setting.failures == {setting.first: 1}
+
+
+def said_error(model: str) -> HTTPAccessLogEntry:
+    """A good status, and then an error in the stream."""
+    entry = answered(model)
+    entry.common_properties.metadata.filter_metadata[STREAM].update({FAILED: True})
+    return entry
+
+
+def test_an_error_in_a_stream_is_a_failure() -> None:
+    setting = Setting()
+    for _ in range(FAILURES):
+        setting.finish(said_error(setting.first))
+    assert setting.learning.health.now().failing == {setting.first}
+
+
+def test_an_error_in_a_stream_that_then_broke_counts_once() -> None:
+    setting = Setting()
+    setting.fail(setting.first, 200)
+    entry = said_error(setting.first)
+    entry.common_properties.response_flags.upstream_remote_reset = True
     setting.finish(entry)
     assert setting.failures == {setting.first: 1}
 

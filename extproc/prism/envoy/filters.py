@@ -7,6 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from prism.envoy import names
+from prism.envoy.routes import REFUSED_STATUS
 from prism.exchange import headers
 from prism.exchange.targets import RETRIABLE_STATUS
 from prism.routing.identify import UNREAD_HEADERS, UNREAD_PREFIX
@@ -20,6 +21,9 @@ _USAGE = {
     "cached": ("usage", "prompt_tokens_details", "cached_tokens"),
 }
 """Where OpenAI's answers, and the last event of their streams, carry the token usage."""
+_STREAM_ERRORS = (("error", "message"), ("response", "error", "message"))
+"""Where an event of a stream says that the answer failed: OpenAI's chat completions and
+Anthropic's messages; OpenAI's responses. Not ``error`` itself, which some send as null."""
 _LARGEST_EVENT = 1024 * 1024
 """Bytes of one server-sent event that are looked at for usage; larger ones pass unread."""
 
@@ -113,7 +117,8 @@ def router() -> dict[str, Any]:
 
 
 def usage_filters() -> list[dict[str, Any]]:
-    """Token usage from plain and streamed answers into metadata, without Python."""
+    """Token usage from plain and streamed answers into metadata, without Python; also whether
+    a stream ended in an error, which its status could not tell."""
     rules = [_usage_rule(key, path) for key, path in _USAGE.items()]
     plain = names.typed(
         "extensions.filters.http.json_to_metadata.v3.JsonToMetadata",
@@ -124,7 +129,7 @@ def usage_filters() -> list[dict[str, Any]]:
     )
     parser = names.typed(
         "extensions.content_parsers.json.v3.JsonContentParser",
-        rules=[{"rule": rule} for rule in rules],
+        rules=[{"rule": rule} for rule in (*rules, *map(_stream_error_rule, _STREAM_ERRORS))],
     )
     streamed = names.typed(
         "extensions.filters.http.sse_to_metadata.v3.SseToMetadata",
@@ -144,6 +149,19 @@ def _usage_rule(key: str, path: tuple[str, ...]) -> dict[str, Any]:
         "selectors": [{"key": part} for part in path],
         "on_present": {"metadata_namespace": names.USAGE, "key": key, "type": "NUMBER"},
     }
+
+
+def _stream_error_rule(path: tuple[str, ...]) -> dict[str, Any]:
+    # A fixed value: what the provider says may hold a prompt, and goes into no log.
+    seen = {"metadata_namespace": names.STREAM, "key": names.FAILED, "value": True}
+    return {"selectors": [{"key": part} for part in path], "on_present": seen}
+
+
+def refused_credentials() -> dict[str, Any]:
+    """Answers instead of a provider that does not take the gateway's key, once no attempt is
+    left. What to answer comes with the routes whose requests carry a key of the gateway's."""
+    config = names.typed("extensions.filters.http.custom_response.v3.CustomResponse")
+    return {"name": names.CUSTOM_RESPONSE, "typed_config": config}
 
 
 def early_header_mutation() -> dict[str, Any]:
@@ -188,8 +206,19 @@ def local_replies() -> dict[str, Any]:
         "param": None,
         "code": "request_too_large",
     }
+    refused = {
+        "message": "%LOCAL_REPLY_BODY%",
+        "type": "gateway_error",
+        "param": None,
+        "code": "provider_credential_refused",
+    }
     return {
         "mappers": [
+            {
+                "filter": _status_is(REFUSED_STATUS),
+                "status_code": 502,
+                "body_format_override": {"json_format": {"error": refused}},
+            },
             {
                 "filter": _status_is(413),
                 "body_format_override": {"json_format": {"error": too_large}},

@@ -24,6 +24,9 @@ ANSWERED_BY = (
     names.set_header(headers.PROVIDER, "%CLUSTER_METADATA(prism:provider)%"),
 )
 """Response headers that name who answered: the cluster tells."""
+REFUSED_STATUS = 511
+"""The status of the error that stands for a provider's 401, on its way to the mapper of local
+replies, which knows it by this: no other local reply has it. The client gets 502."""
 _SMALL = "[1-9][0-9]{0,5}"
 """Bytes of a body that is read before anybody asks who sends it: below a million. Larger ones
 wait until their headers have been looked at."""
@@ -87,6 +90,7 @@ def _decided(direct: Iterable[str]) -> dict[str, Any]:
                 "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.002s"},
             },
         },
+        "typed_per_filter_config": {names.CUSTOM_RESPONSE: _on_refused_credentials()},
         "request_headers_to_remove": list(UNFORWARDED),
         "response_headers_to_add": [
             *ANSWERED_BY,
@@ -111,6 +115,30 @@ def _specifier(direct: Iterable[str]) -> dict[str, Any]:
     return names.typed(
         "extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier",
         cluster_matcher=tree,
+    )
+
+
+def _on_refused_credentials() -> dict[str, Any]:
+    """401 of a provider is about the gateway's key, which the client has never seen; 403 may be
+    about the request, and passes."""
+    status = names.typed("type.matcher.v3.HttpResponseStatusCodeMatchInput")
+    provider = f"%RESP({headers.PROVIDER})%"
+    message = (
+        f"The provider {provider} did not accept the gateway's credential. Tell your platform team."
+    )
+    policy = names.typed(
+        "extensions.http.custom_response.local_response_policy.v3.LocalResponsePolicy",
+        status_code=REFUSED_STATUS,
+        body_format={"text_format_source": {"inline_string": message}},
+    )
+    on_match = {"action": {"name": "refused", "typed_config": policy}}
+    tree = {
+        "input": {"name": "status", "typed_config": status},
+        "exact_match_map": {"map": {"401": on_match}},
+    }
+    return names.typed(
+        "extensions.filters.http.custom_response.v3.CustomResponse",
+        custom_response_matcher={"matcher_tree": tree},
     )
 
 

@@ -1,7 +1,7 @@
 """The access log service: joins what became of requests to their decisions, and learns from it.
 
 Failures are told by the log of attempts as soon as they happen, successes by the gateway's log
-once a request is over.
+once a request is over. So are errors that a stream ends with, after a good status.
 """
 
 from __future__ import annotations
@@ -55,10 +55,13 @@ class Outcomes:
         outcome, record = entry.outcome, self._recent.decided(entry.decision_id)
         if record is None or outcome.model is None or outcome.status is None:
             return
-        if not is_failure(outcome.status) and entry.whole:
+        if entry.said_error and entry.whole:
+            # A broken one has failed already, in the log of attempts.
+            self._learning.health.failed(outcome.model)
+        elif not is_failure(outcome.status) and entry.whole:
             self._learning.health.succeeded(outcome.model)
             self._time(entry, record)
-        if outcome.attempts == 1 and outcome.status not in KEY_STATUS:
+        if outcome.attempts == 1 and not is_failure(outcome.status):
             self._key_worked(entry, record)
 
     def failed(self, attempt: FailedAttempt) -> None:

@@ -13,7 +13,7 @@ from envoy.data.accesslog.v3.accesslog_pb2 import (
 )
 from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage, StreamAccessLogsResponse
 
-from prism.envoy.names import ATTEMPTS, CLUSTER_TAG, METADATA, USAGE
+from prism.envoy.names import ATTEMPTS, CLUSTER_TAG, FAILED, METADATA, STREAM, USAGE
 from prism.exchange import headers
 from prism.routing.record import Outcome
 
@@ -35,7 +35,8 @@ class Finished:
 
     ``whole`` is false where a provider broke its answer off. ``to_headers_ms`` is how long
     the last attempt took until its answer began, ``None`` where none did. ``key_number``
-    tells which key of several attempt 1 had.
+    tells which key of several attempt 1 had. ``said_error``: a good status, and then an error
+    among the events of the stream.
     """
 
     decision_id: str | None
@@ -43,6 +44,7 @@ class Finished:
     whole: bool = True
     to_headers_ms: float | None = None
     key_number: int | None = None
+    said_error: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def finished(message: StreamAccessLogsMessage) -> Iterator[Finished]:
             not (common.HasField("response_flags") and _broken(common.response_flags)),
             _to_headers_ms(common),
             _key_number(entry.request.request_id),
+            STREAM in metadata and FAILED in metadata[STREAM].fields,
         )
 
 

@@ -39,7 +39,10 @@ _CLASSES: dict[str, Any] = {
     SECRET: secret_pb2.Secret,
 }
 
-_IN_ROUTES = ("filters.http.ext_proc", "filters.http.lua", "router.cluster_specifiers.matcher")
+_IN_ROUTES = (
+    *("filters.http.ext_proc", "filters.http.lua", "filters.http.custom_response"),
+    *("http.custom_response.local_response_policy", "router.cluster_specifiers.matcher"),
+)
 
 decode = DeltaDiscoveryRequest.FromString
 """bytes → DeltaDiscoveryRequest."""
