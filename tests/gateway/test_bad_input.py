@@ -103,6 +103,8 @@ def test_is_refused_and_the_next_request_works(
 def test_paths(connection: httpx.Client, method: str, path: str, status: int, code: str) -> None:
     answer = connection.request(method, path)
     assert (answer.status_code, error_of(answer)["code"]) == (status, code)
+    allow = {"/chat/completions": "POST", "/models": "GET, HEAD"} if status == 405 else {}
+    assert answer.headers.get("allow") == allow.get(path)
 
 
 def test_outside_the_api(shared_gateway: Gateway) -> None:

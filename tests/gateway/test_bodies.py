@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import openai
 import pytest
 
-from prism.providers import Fault, FaultKind, SimulatedProviders
+from prism.providers import Fault, FaultKind, ProviderSpec, SimulatedProviders
 
 from . import config
+from .running import Gateway, chat, simulated
 
 TOOLS = [
     {
@@ -121,6 +123,26 @@ def test_a_chunked_upload_arrives_whole(http: httpx.Client, providers: Simulated
     assert answer.status_code == 200
     model = answer.headers["x-prism-model"]
     assert providers.requests[-1].body == replaced(body, model)
+
+
+def test_an_answer_larger_than_any_request_arrives_whole(
+    own_gateway: Callable[..., Gateway], providers: SimulatedProviders
+) -> None:
+    """Envoy collects answers to read their usage; it must not try that with these."""
+    key = config.KEYS["ALPHA_KEY"]
+    with simulated([ProviderSpec("alpha", api_key=key, answer_tokens=600_000)]) as talkative:
+        urls = {name: providers.url(name) for name in config.PROVIDERS}
+        urls["alpha"] = talkative.url("alpha")
+        table = config.table(urls)["spec"]
+        gateway = own_gateway("--max-body", "1", providers=table["providers"])
+        providers.fault("beta", Fault(kind=FaultKind.STATUS, status=503))
+        url, body = f"{gateway.base_url}/chat/completions", chat("What is the capital of France?")
+        for mode, attempts in (("balanced", "1"), ("sport", "2")):
+            headers = {"authorization": f"Bearer {config.CLIENT_KEY}", "x-prism-mode": mode}
+            answer = httpx.post(url, json=body, headers=headers, timeout=60)
+            assert (answer.status_code, answer.headers["x-prism-model"]) == (200, "mini")
+            assert answer.headers["x-prism-attempts"] == attempts
+            assert len(answer.json()["choices"][0]["message"]["content"]) > 2_000_000
 
 
 def test_tools_work(client: openai.OpenAI) -> None:

@@ -21,6 +21,7 @@ QUESTION = chat("What is the capital of France?")
         {"x-prism-decision-id": "mine", "x-prism-cluster-1": "prism", "x-prism-plan": "x"},
         {"x-prism-cluster-1": "prism/beta/giant/00000000"},
         {"x-prism-decision-id": "mine", "x-prism-first-cluster": "prism/beta/giant"},
+        {"x-prism-mod": "sport", "x-prism-modes": "sport", "x-prism-anything": "at all"},
         {"x-prism-task-type": "complex", "x-prism-model": "giant", "x-prism-attempts": "9"},
         {"x-prism-model-span": "0-1", "x-prism-api-path": "/other"},
         {"x-envoy-max-retries": "9", "x-envoy-retry-on": "5xx"},
@@ -40,6 +41,8 @@ def test_spoofed_headers_change_nothing(
     assert answer.headers["x-prism-decision-id"] != "mine"
     (request,) = providers.requests
     assert request.path == "/alpha/v1/chat/completions"
+    names = {name.lower() for name, _ in request.headers}
+    assert not [name for name in names if name.startswith(("x-prism", "x-envoy"))]
 
 
 def test_a_spoofed_decision_does_not_pass_by_prism(gateway: Gateway) -> None:

@@ -18,9 +18,9 @@ class Settings:
     """What a bootstrap depends on.
 
     ``socket`` is the unix socket Prism serves on, ``admin_socket`` the one of Envoy's admin
-    interface. ``max_body`` (bytes) is the largest request or plain answer; larger requests
-    get 413. ``message_timeout_ms`` bounds each exchange with Prism; past it the request
-    takes the route of the table's failure mode.
+    interface. ``max_body`` (bytes) is the largest request, larger ones get 413; and the
+    largest plain answer whose token usage is read. ``message_timeout_ms`` bounds each exchange
+    with Prism; past it the request takes the route of the table's failure mode.
     """
 
     host: str
@@ -47,6 +47,13 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
                 ),
             }
         ],
+        # The pattern of the headers that no client may send is longer than Envoy's default allows.
+        "layered_runtime": {
+            "layers": [
+                {"name": "static", "static_layer": {"re2.max_program_size.error_level": 500}},
+                {"name": "admin", "admin_layer": {}},
+            ]
+        },
         "dynamic_resources": {
             "ads_config": {
                 "api_type": "DELTA_GRPC",

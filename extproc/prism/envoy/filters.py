@@ -7,6 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from prism.envoy import names
+from prism.envoy.patterns import greater_than, other_than
 from prism.envoy.routes import REFUSED_STATUS
 from prism.exchange import headers
 from prism.exchange.targets import RETRIABLE_STATUS
@@ -116,7 +117,7 @@ def router() -> dict[str, Any]:
     return {"name": "envoy.filters.http.router", "typed_config": config}
 
 
-def usage_filters() -> list[dict[str, Any]]:
+def usage_filters(settings: Settings) -> list[dict[str, Any]]:
     """Token usage from plain and streamed answers into metadata, without Python; also whether
     a stream ended in an error, which its status could not tell."""
     rules = [_usage_rule(key, path) for key, path in _USAGE.items()]
@@ -139,9 +140,34 @@ def usage_filters() -> list[dict[str, Any]]:
         },
     )
     return [
-        {"name": "envoy.filters.http.json_to_metadata", "typed_config": plain},
+        _unless_too_large("envoy.filters.http.json_to_metadata", plain, settings.max_body),
         {"name": "envoy.filters.http.sse_to_metadata", "typed_config": streamed},
     ]
+
+
+def _unless_too_large(name: str, config: Any, limit: int) -> dict[str, Any]:
+    """A filter that collects the answer's body, for answers that do not say that they are larger
+    than ``limit`` bytes: one that cannot be collected would become a 500."""
+    length = names.typed(
+        "type.matcher.v3.HttpResponseHeaderMatchInput", header_name="content-length"
+    )
+    skip = names.typed("extensions.filters.common.matcher.action.v3.SkipFilter")
+    larger = {
+        "input": {"name": "length", "typed_config": length},
+        "value_match": {"safe_regex": {"google_re2": {}, "regex": greater_than(limit)}},
+    }
+    matched = {
+        "predicate": {"single_predicate": larger},
+        "on_match": {"action": {"name": "skip", "typed_config": skip}},
+    }
+    return {
+        "name": name,
+        "typed_config": names.typed(
+            "extensions.common.matching.v3.ExtensionWithMatcher",
+            xds_matcher={"matcher_list": {"matchers": [matched]}},
+            extension_config={"name": name, "typed_config": config},
+        ),
+    }
 
 
 def _usage_rule(key: str, path: tuple[str, ...]) -> dict[str, Any]:
@@ -165,10 +191,13 @@ def refused_credentials() -> dict[str, Any]:
 
 
 def early_header_mutation() -> dict[str, Any]:
-    """Strip what only Prism and Envoy may set, before anything reads a header."""
+    """Strip what only Prism and Envoy may set, before anything reads a header; and what no
+    version of Prism knows, which no provider should see."""
+    asked = [name.removeprefix(headers.PREFIX) for name in headers.REQUEST]
+    unknown = {"safe_regex": {"regex": headers.PREFIX + other_than(asked)}}
     removed = [
-        *({"remove": name} for name in headers.INTERNAL),
-        {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}},
+        {"remove_on_match": {"key_matcher": matcher}}
+        for matcher in (unknown, {"prefix": "x-envoy-"})
     ]
     config = names.typed(
         "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",

@@ -61,7 +61,7 @@ def gateway_listener(settings: Settings) -> dict[str, Any]:
         http_filters=[
             ext_proc(settings, names.ROUTE_STAGE, fail_open=True),
             *route_at_once(settings),
-            *usage_filters(),
+            *usage_filters(settings),
             refused_credentials(),
             router(),
         ],

@@ -30,17 +30,19 @@ class Kind(StrEnum):
 class Endpoint:
     """``path`` is below the API's root, with the query: what a provider's base URL is put before.
 
-    ``name`` is the model named by the path of ``Kind.MODEL``. ``allowed`` says that the
-    method fits.
+    ``name`` is the model named by the path of ``Kind.MODEL``. ``methods`` are those that it
+    takes; none means any.
     """
 
     kind: Kind
     path: str
-    name: str
-    allowed: bool
+    name: str = ""
+    methods: tuple[str, ...] = ()
 
 
-_CHAT = Endpoint(Kind.CHAT, "/chat/completions", "", allowed=True)
+_GET = ("GET", "HEAD")
+_POST = ("POST",)
+_CHAT = Endpoint(Kind.CHAT, "/chat/completions", methods=_POST)
 
 
 def endpoint_of(method: str, target: str) -> Endpoint:
@@ -49,25 +51,25 @@ def endpoint_of(method: str, target: str) -> Endpoint:
         return _CHAT  # nearly every request
     path, _, _ = target.partition("?")
     if not path.startswith(API_ROOT + "/"):
-        return Endpoint(Kind.UNKNOWN, target, "", True)
+        return Endpoint(Kind.UNKNOWN, target)
     below = target[len(API_ROOT) :]
     query = target[len(path) :]
     path = path[len(API_ROOT) :].rstrip("/")
     if _climbs(path):
-        return Endpoint(Kind.UNKNOWN, target, "", True)
+        return Endpoint(Kind.UNKNOWN, target)
     if path == "/chat/completions":
         # Without the trailing slash that the gateway forgives and providers may not.
-        return Endpoint(Kind.CHAT, path + query, "", method == "POST")
+        return Endpoint(Kind.CHAT, path + query, methods=_POST)
     if path == "/models":
-        return Endpoint(Kind.MODELS, below, "", method in ("GET", "HEAD"))
+        return Endpoint(Kind.MODELS, below, methods=_GET)
     if path.startswith("/models/"):
         name = unquote(path[len("/models/") :])
-        return Endpoint(Kind.MODEL, below, name, method in ("GET", "HEAD"))
+        return Endpoint(Kind.MODEL, below, name, _GET)
     if path == "/prism/route":
-        return Endpoint(Kind.DRY_RUN, below, "", method == "POST")
+        return Endpoint(Kind.DRY_RUN, below, methods=_POST)
     if path.startswith("/prism/") or not path:
-        return Endpoint(Kind.UNKNOWN, target, "", True)
-    return Endpoint(Kind.OTHER, below, "", True)
+        return Endpoint(Kind.UNKNOWN, target)
+    return Endpoint(Kind.OTHER, below)
 
 
 def _climbs(path: str) -> bool:

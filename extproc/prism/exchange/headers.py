@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-# What clients may send (design: client contract).
+PREFIX: Final = "x-prism-"
+
+# What clients may send (design: client contract). Envoy strips all else that has the prefix.
 MODE: Final = "x-prism-mode"
 MODEL_PREFER: Final = "x-prism-model-prefer"
 MAX_COST: Final = "x-prism-max-cost"
@@ -31,7 +33,7 @@ DECISION_ID: Final = "x-prism-decision-id"
 ATTEMPTS: Final = "x-prism-attempts"
 
 # Internal, between the route stage, Envoy's routes and the attempt stage. Envoy strips any
-# that a client sends before anything reads them, and removes them before a provider sees them.
+# that a client sends before anything reads them, and removes ours before a provider sees them.
 FIRST_CLUSTER: Final = "x-prism-first-cluster"
 """The cluster of attempt 1, where it goes straight there. Not ``x-prism-cluster-1``: once set on
 the way to the internal listener that one stays, and Envoy chooses anew before each attempt."""
@@ -75,6 +77,7 @@ INTERNAL: Final = (
 )
 
 # Standard ones.
+ALLOW: Final = "allow"
 RETRY_AFTER: Final = "retry-after"
 REQUEST_ID: Final = "x-request-id"
 """Where a provider gives several keys to choose from: the decision's id, a dot, and the number

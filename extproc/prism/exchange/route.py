@@ -8,9 +8,10 @@ for the body: answered earlier, Envoy would have to close the client's connectio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prism.exchange import answers
+from prism.exchange import headers as names
 from prism.exchange.asks import Asks, asks_of
 from prism.exchange.caller import caller_of
 from prism.exchange.endpoints import Endpoint, Kind, endpoint_of
@@ -151,9 +152,11 @@ class RouteStage:
         if endpoint.kind is Kind.UNKNOWN:
             what = f"{self._method[:20]} {endpoint.path[:100]}"
             return self._error(404, "unknown_url", f"No such URL: {what}. Served are {_SERVED}.")
-        if not endpoint.allowed:
+        if endpoint.methods and self._method not in endpoint.methods:
             message = f"{self._method[:20]} is not allowed here. Served are {_SERVED}."
-            return self._error(405, "method_not_allowed", message)
+            refused = self._error(405, "method_not_allowed", message)
+            allow = (names.ALLOW, ", ".join(endpoint.methods))
+            return replace(refused, headers=(*refused.headers, allow))
         caller = caller_of(self.live.plan, headers)
         if not isinstance(caller, Caller):
             return self._error(caller.status, caller.code, caller.message)
