@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Prism needs Python 3.11 or newer: make install PYTHON=python3.12"; exit 1; }
 	@echo "Installing Prism into $(VENV) (the first time takes a minute)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[server,gateway,operator,money]' --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[server,postgres,gateway,operator,money]' --group dev
 	@touch $@
 
 install: $(STAMP) ## install Prism and its tools into .venv
@@ -80,8 +80,8 @@ chart-docs: $(STAMP) ## renew the table of values in docs/kubernetes.md
 	@$(BIN)/python charts/values_table.py --write docs/kubernetes.md
 
 image-requirements: ## pin the packages of both images anew (needs uv)
-	@for pair in extproc:server operator:operator; do \
-	  uv pip compile pyproject.toml --extra $${pair#*:} --output-file images/$${pair%:*}.txt $(PINS); done
+	@uv pip compile pyproject.toml --extra server --extra postgres --output-file images/extproc.txt $(PINS)
+	@uv pip compile pyproject.toml --extra operator --output-file images/operator.txt $(PINS)
 	@echo 'hatchling>=1.27' | uv pip compile - --output-file images/build.txt $(PINS)
 
 bench-cluster: $(STAMP) ## how soon kubectl apply is live: writes build/bench/bench-cluster.json

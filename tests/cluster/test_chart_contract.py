@@ -121,6 +121,17 @@ def test_envoy_runs_as_prism_run_would_run_it(plain: list[dict[str, Any]]) -> No
     assert envoy["args"][-2] == "--concurrency"
 
 
+def test_the_ledger_is_a_secret_or_none(plain: list[dict[str, Any]]) -> None:
+    def environment(found: list[dict[str, Any]], name: str) -> dict[str, Any]:
+        (deployment,) = [spec for title, spec in pods(found) if title.endswith(name)]
+        return {item.pop("name"): item for item in container(deployment, "extproc")["env"]}
+
+    assert environment(plain, "gateway")["PRISM_LEDGER"] == {"value": "none"}
+    full = environment(objects("--values", FULL), "gateway")
+    secret = {"name": "prism-ledger", "key": "url"}
+    assert full["PRISM_LEDGER"] == {"valueFrom": {"secretKeyRef": secret}}
+
+
 def test_both_containers_meet_at_the_same_sockets(plain: list[dict[str, Any]]) -> None:
     gateway = pod(plain, "gateway")
     ways = [

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
+from prism.cli.ledger_options import VARIABLE, ledger_address, ledger_options
 from prism.cli.listening import (
     listen_option,
     log_level,
@@ -26,6 +28,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @listen_option
 @server_options
+@ledger_options
 @max_body_option
 @click.option(
     "--drain",
@@ -49,6 +52,9 @@ def command(
     credentials: Path | None,
     state: Path | None,
     model: Path | None,
+    ledger: str | None,
+    ledger_retention: float,
+    ledger_size: float,
     max_body: int,
     drain: float,
     envoy: Path | None,
@@ -73,6 +79,10 @@ def command(
     for name, value in (("--credentials", credentials), ("--state", state), ("--model", model)):
         if value is not None:
             arguments += [name, str(value)]
+    ledger_address(ledger, state)
+    if ledger is not None:
+        os.environ[VARIABLE] = ledger  # for the child: arguments can be read by everybody
+    arguments += ["--ledger-retention", str(ledger_retention), "--ledger-size", str(ledger_size)]
     run_gateway(
         Gateway(listen, max_body, drain, envoy, concurrency, arguments),
         ready=lambda url: click.echo(f"Prism is listening on {url}"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from prism.cli.ledger_options import ledger_address, ledger_bounds, ledger_options
 from prism.cli.listening import (
     HostPort,
     envoy_admin_option,
@@ -71,6 +72,7 @@ class ReplicaName(click.ParamType[str]):
 @socket_option
 @envoy_admin_option
 @server_options
+@ledger_options
 @log_level
 def command(
     config: Path | None,
@@ -84,6 +86,9 @@ def command(
     credentials: Path | None,
     state: Path | None,
     model: Path | None,
+    ledger: str | None,
+    ledger_retention: float,
+    ledger_size: float,
     log_level: str,
 ) -> None:
     """Run only the external processor; Envoy runs elsewhere.
@@ -115,6 +120,8 @@ def command(
         credentials=credentials,
         admin=admin,
         stored=stored_snapshot,
+        ledger=ledger_address(ledger, state),
+        ledger_bounds=ledger_bounds(ledger_retention, ledger_size),
     )
     _serve(settings, model)
 

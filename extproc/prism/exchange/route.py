@@ -90,6 +90,11 @@ class RouteStage:
         self.routed: Routed | None = None
         self.race: Race | None = None
 
+    @property
+    def dry_run(self) -> bool:
+        """Whether only the decision was asked for."""
+        return self._endpoint.kind is Kind.DRY_RUN
+
     def on_headers(self, event: RequestHeaders) -> Step:
         """Find out who asks for what."""
         self._request = event

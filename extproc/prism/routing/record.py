@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from prism.routing.cost import cost_usd
 from prism.routing.decide import Health, decide
 from prism.routing.decision import Decision
 from prism.routing.identify import Caller
@@ -123,6 +124,17 @@ class Record:
             decision=decision_from_json(data["decision"]),
             outcome=None if outcome is None else Outcome.from_json_dict(outcome),
         )
+
+
+def spent_usd(plan: Plan, table: str, outcome: Outcome) -> float | None:
+    """US dollars that an answer cost by the prices of ``table`` in ``plan``; ``None`` where the
+    model or its tokens are not known."""
+    found = plan.tables.get(table)
+    model = None if found is None else found.models.get(outcome.model or "")
+    if model is None or outcome.input_tokens is None or outcome.output_tokens is None:
+        return None
+    tokens = outcome.input_tokens, outcome.output_tokens, outcome.cached_input_tokens or 0
+    return cost_usd(model.price, *tokens)
 
 
 def replay(plan: Plan, record: Record) -> Decision:

@@ -12,7 +12,7 @@ import grpc
 
 from prism.envoy.names import ATTEMPTS_LOG
 from prism.exchange.targets import KEY_STATUS, RETRIABLE_STATUS, Live, Target
-from prism.routing.record import Record
+from prism.routing.record import Outcome, Record, spent_usd
 from prism.serve.learning import Learning
 from prism.serve.processor import Processor
 from prism.serve.recent import Recent
@@ -50,9 +50,9 @@ class Outcomes:
         """A request is over: join it to its decision; who answered well is well."""
         if entry.decision_id is None:
             return
-        self._recent.join(entry.decision_id, entry.outcome)
-        self._processor.races.settled(entry.decision_id, entry.outcome)
         outcome, record = entry.outcome, self._recent.decided(entry.decision_id)
+        self._recent.join(entry.decision_id, outcome, self._cost(record, outcome))
+        self._processor.races.settled(entry.decision_id, outcome)
         if record is None or outcome.model is None or outcome.status is None:
             return
         if entry.said_error and entry.whole:
@@ -79,6 +79,12 @@ class Outcomes:
                 if not again_s:
                     return
         learning.health.failed(target.model, again_s)
+
+    def _cost(self, record: Record | None, outcome: Outcome) -> float | None:
+        live = self._processor.live
+        if live is None or record is None:
+            return None
+        return spent_usd(live.plan, record.decision.table, outcome)
 
     def _key_worked(self, entry: Finished, record: Record) -> None:
         target = self._target(record, entry.outcome.model or "")

@@ -152,7 +152,9 @@ class Processor:
                     health=stage.health,
                     race_allowed=routed.race_allowed,
                     decision=routed.decision,
-                )
+                ),
+                # A dry run is nobody's traffic.
+                for_good=not stage.dry_run,
             )
 
     async def _attempt(self, live: Live, context: Any) -> None:

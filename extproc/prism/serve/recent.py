@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 from collections import OrderedDict
+from typing import Protocol
 
 from prism.routing.record import Outcome, Record
 
 
+class Keeper(Protocol):
+    """Who keeps decisions for longer. Neither call may block."""
+
+    def decided(self, record: Record) -> None:
+        """A decision was made."""
+
+    def ended(self, decision_id: str, outcome: Outcome, cost_usd: float | None) -> None:
+        """Its request is over."""
+
+
 class Recent:
-    """Keeps the newest ``size`` records by decision id.
+    """Keeps the newest ``size`` records by decision id, and hands all on to ``keeper``.
 
     Outcomes are put to their records only when somebody looks: a request must not pay for
     what may never be read.
     """
 
-    def __init__(self, size: int = 10_000) -> None:
+    def __init__(self, size: int = 10_000, keeper: Keeper | None = None) -> None:
         self._size = size
+        self._keeper = keeper
         self._records: OrderedDict[str, Record] = OrderedDict()
         self._outcomes: dict[str, Outcome] = {}
         self.joined = 0
@@ -24,15 +36,19 @@ class Recent:
         self.lost = 0
         """Outcomes whose decision was no longer (or never) here."""
 
-    def add(self, record: Record) -> None:
-        """Keep a decision."""
+    def add(self, record: Record, *, for_good: bool = True) -> None:
+        """Keep a decision; ``for_good`` hands it on."""
+        if for_good and self._keeper is not None:
+            self._keeper.decided(record)
         self._records[record.decision_id] = record
         if len(self._records) > self._size:
             oldest, _ = self._records.popitem(last=False)
             self._outcomes.pop(oldest, None)
 
-    def join(self, decision_id: str, outcome: Outcome) -> None:
+    def join(self, decision_id: str, outcome: Outcome, cost_usd: float | None = None) -> None:
         """Put the outcome to its decision."""
+        if self._keeper is not None:
+            self._keeper.ended(decision_id, outcome, cost_usd)
         if decision_id not in self._records:
             self.lost += 1
             return

@@ -7,13 +7,17 @@ import gc
 import ssl
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import grpc
 from aiohttp import web
 
+from prism.ledger.address import Address
+from prism.ledger.retention import Bounds
+from prism.ledger.store import Store
+from prism.ledger.writer import Writer
 from prism.serve.admin import Admin
 from prism.serve.ads import Ads
 from prism.serve.classifying import BatchClassifier, Classifying
@@ -45,7 +49,7 @@ class ServerSettings:
     ``source`` is a folder of resources, or the operator. ``stored`` is the file in which the
     operator stores its snapshot. ``socket`` is the unix socket for Envoy, ``envoy_admin`` that
     of Envoy's admin interface. ``admin`` is host and port of the admin endpoints, ``None`` for
-    none.
+    none. ``ledger`` is where decisions are kept within ``ledger_bounds``, ``None`` for nowhere.
     """
 
     source: Path | Operator
@@ -55,6 +59,8 @@ class ServerSettings:
     credentials: Path | None
     admin: tuple[str, int] | None
     stored: Path | None = None
+    ledger: Address | None = None
+    ledger_bounds: Bounds = field(default_factory=Bounds)
 
 
 class Server:
@@ -70,7 +76,9 @@ class Server:
         async with AsyncExitStack() as stack:
             asks = Classifying(self._classifier)
             stack.callback(asks.close)
-            recent, ads, learning = Recent(), Ads(), Learning.beginning(time.monotonic)
+            ledger = self._ledger(stack)
+            recent = Recent(keeper=ledger)
+            ads, learning = Ads(), Learning.beginning(time.monotonic)
             races = RaceLedger(time.monotonic, learning.latencies.p95_ms)
             processor = Processor(asks, learning.health, recent, learning.keys, races)
             server = _grpc_server(processor, ads, Outcomes(processor, recent, learning))
@@ -86,11 +94,24 @@ class Server:
             await server.start()
             stack.push_async_callback(server.stop, grace=5)
             _tune_garbage_collection()
+            parts = [rollout.status, source.status]
+            if ledger is not None:
+                parts.append(lambda: {"ledger": ledger.status()})
             await self._serve_admin(
-                Admin(processor, ads, recent, learning, envoy, (rollout.status, source.status)),
+                Admin(processor, ads, recent, learning, envoy, parts),
                 stack,
             )
             await self._work(rollout, source, stop)
+
+    def _ledger(self, stack: AsyncExitStack) -> Writer | None:
+        address = self._settings.ledger
+        if address is None:
+            return None
+        writer = Writer(Store(address), self._settings.ledger_bounds)
+        writer.start()
+        # Off the event loop, and after every request is over.
+        stack.push_async_callback(asyncio.to_thread, writer.close)
+        return writer
 
     def _source(self, rollout: Rollout, last_good: SnapshotFile, ads: Ads) -> Source:
         source, stored = self._settings.source, self._settings.stored

@@ -1,0 +1,99 @@
+"""What the ledger keeps of one request, and how it is laid into columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from prism.routing.feedback import Feedback
+from prism.routing.record import Outcome, Record
+
+MOST_NAME = 200
+"""Characters kept of a model's name from a client: more than any model of a table has, so that a
+replay decides the same."""
+_OUTCOME_MEMBERS = {
+    "status": "status",
+    "answered_by": "model",
+    "provider": "provider",
+    "attempts": "attempts",
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "cached_input_tokens": "cached_input_tokens",
+    "first_byte_ms": "first_byte_ms",
+    "total_ms": "total_ms",
+}
+
+
+class Ended(NamedTuple):
+    """A request is over: what came of it, and what it cost in US dollars where that is known."""
+
+    decision_id: str
+    outcome: Outcome
+    cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A decision as the ledger has it, with its outcome in ``record``."""
+
+    record: Record
+    cost_usd: float | None = None
+    feedback: tuple[Feedback, ...] = ()
+
+
+def decision_row(record: Record, ended: Ended | None) -> dict[str, Any]:
+    """The columns of ``decisions``."""
+    decision, estimate = record.decision, record.decision.estimate
+    return {
+        "decision_id": record.decision_id,
+        "time_ms": round(record.time * 1000),
+        "project": decision.project,
+        "policy": decision.policy,
+        "routing_table": decision.table,
+        "plan_version": record.plan_version,
+        "task": str(decision.task),
+        "mode": str(decision.mode),
+        "confidence": decision.confidence,
+        "degraded": decision.degraded is not None,
+        "raced": decision.race,
+        "model": decision.models[0] if decision.models else None,
+        "refusal": None if decision.refusal is None else str(decision.refusal.code),
+        "estimate_usd": None if estimate is None else estimate.cost_usd,
+        "record": _inputs(record),
+        **outcome_columns(ended),
+    }
+
+
+def outcome_columns(ended: Ended | None) -> dict[str, Any]:
+    """The columns that are known at the end; all ``None`` where it is not there yet."""
+    if ended is None:
+        return dict.fromkeys([*_OUTCOME_MEMBERS, "cost_usd"])
+    outcome = ended.outcome
+    known = {column: getattr(outcome, name) for column, name in _OUTCOME_MEMBERS.items()}
+    return {**known, "cost_usd": ended.cost_usd}
+
+
+def entry_of(row: Mapping[str, Any], feedback: tuple[Feedback, ...] = ()) -> Entry:
+    """The entry that these columns hold."""
+    record = Record.from_json_dict({**row["record"], "outcome": None})
+    known = {name: row[column] for column, name in _OUTCOME_MEMBERS.items()}
+    if any(value is not None for value in known.values()):
+        record = replace(record, outcome=Outcome(**known))
+    return Entry(record, row["cost_usd"], feedback)
+
+
+def _inputs(record: Record) -> dict[str, Any]:
+    """The record as JSON, without the outcome, which has columns of its own."""
+    data = record.to_json_dict()
+    del data["outcome"]
+    signals = data["signals"]
+    for name in ("model", "pin"):
+        if signals[name] is not None:
+            signals[name] = plain(signals[name][:MOST_NAME])
+    return data
+
+
+def plain(text: str) -> str:
+    """``text`` as every database takes it: a lone surrogate is no character."""
+    return text.encode("utf-8", "replace").decode("utf-8")

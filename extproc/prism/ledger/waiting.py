@@ -1,0 +1,62 @@
+"""What waits to be written: a bounded queue between the event loop and the writer's thread."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from prism.ledger.entry import Ended
+from prism.routing.record import Record
+
+MOST = 50_000
+"""Decisions and outcomes that may wait: about 100 MB at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Decisions and outcomes that are written together, both by decision id."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    ended: dict[str, Ended] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.records) + len(self.ended)
+
+    def singly(self) -> Iterator[Batch]:
+        """The same as one batch for each decision id."""
+        for name in self.records | self.ended:
+            record, ended = self.records.get(name), self.ended.get(name)
+            yield Batch(
+                {} if record is None else {name: record}, {} if ended is None else {name: ended}
+            )
+
+
+class Waiting:
+    """The queue. One thread adds, one takes. What finds it full is lost and counted."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._items: deque[Record | Ended] = deque()
+        self.lost = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, item: Record | Ended) -> None:
+        """Never blocks and wakes nobody: this is on the request path."""
+        if len(self._items) < self._most:
+            self._items.append(item)
+        else:
+            self.lost += 1
+
+    def take(self, most: int) -> Batch:
+        """The oldest, ``most`` at most."""
+        batch, items = Batch(), self._items
+        for _ in range(min(most, len(items))):
+            item = items.popleft()
+            if isinstance(item, Record):
+                batch.records[item.decision_id] = item
+            else:
+                batch.ended[item.decision_id] = item
+        return batch

@@ -1,0 +1,134 @@
+"""Decisions in the ledger, as they come through a real gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from tests.ledger.postgres import Postgres
+
+from prism.ledger.address import Address
+from prism.ledger.entry import Entry
+from prism.ledger.finding import find
+from prism.ledger.store import Store
+
+from . import config
+from .running import Gateway, chat, until
+
+MARK = "zebra-7714"
+"""A word of the prompts here, to be found nowhere in a ledger."""
+KEY = {"authorization": f"Bearer {config.CLIENT_KEY}"}
+
+
+def path(gateway: Gateway) -> Path:
+    return Path(gateway.status()["ledger"]["at"])
+
+
+def kept(address: Address, decision_id: str, *, outcome: bool = True) -> Entry:
+    """The ledger's entry, once it is there."""
+    store = Store(address)
+
+    def there() -> Entry | None:
+        with store.reading() as connection:
+            found = find(connection, decision_id)
+        return None if found is None or (outcome and found.record.outcome is None) else found
+
+    found: Entry = until(there, f"decision {decision_id} to be in the ledger")
+    store.close()
+    return found
+
+
+def ask(gateway: Gateway, **more: Any) -> httpx.Response:
+    body = chat(f"What is the capital of {MARK}?", **more)
+    return httpx.post(f"{gateway.base_url}/chat/completions", json=body, headers=KEY, timeout=60)
+
+
+def test_a_decision_is_kept_with_its_outcome_and_its_cost(
+    gateway: Gateway, client: openai.OpenAI
+) -> None:
+    answer = client.chat.completions.with_raw_response.create(
+        model="auto", messages=[{"role": "user", "content": f"What is the capital of {MARK}?"}]
+    )
+    usage = answer.parse().usage
+    assert usage is not None
+    entry = kept(Address.file(path(gateway)), answer.headers["x-prism-decision-id"])
+    decision, outcome = entry.record.decision, entry.record.outcome
+    assert outcome is not None
+    assert (decision.project, decision.models[0], outcome.model) == ("client", "mini", "mini")
+    assert decision.reasons
+    price = config.MODELS["mini"][1] / 1e6
+    cost = usage.prompt_tokens * price + usage.completion_tokens * price * 4
+    assert entry.cost_usd == pytest.approx(cost)
+
+
+def test_no_text_of_a_prompt_is_kept(gateway: Gateway) -> None:
+    answer = ask(gateway)
+    kept(Address.file(path(gateway)), answer.headers["x-prism-decision-id"])
+    files = list(path(gateway).parent.glob("ledger.db*"))
+    assert files
+    for file in files:
+        assert MARK.encode() not in file.read_bytes()
+
+
+def test_a_refusal_is_kept_and_a_dry_run_is_not(gateway: Gateway) -> None:
+    refused = ask(gateway, model="nothing")
+    assert refused.status_code == 404
+    name = refused.headers["x-prism-decision-id"]
+    entry = kept(Address.file(path(gateway)), name, outcome=False)
+    assert entry.record.decision.refusal is not None
+    dry = httpx.post(f"{gateway.base_url}/prism/route", json=chat("hi"), headers=KEY)
+    later = ask(gateway)
+    kept(Address.file(path(gateway)), later.headers["x-prism-decision-id"])
+    store = Store(Address.file(path(gateway)))
+    with store.reading() as connection:
+        assert find(connection, dry.json()["id"]) is None
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    yield server
+    server.close()
+
+
+def test_a_killed_server_goes_on_with_its_ledger_in_postgresql(
+    own_gateway: Callable[..., Gateway], postgres: Postgres
+) -> None:
+    gateway = own_gateway("--ledger", postgres.url)
+    address = Address.parse(postgres.url)
+    first = ask(gateway).headers["x-prism-decision-id"]
+    kept(address, first)
+    assert "secret-word" not in gateway.log.read_text() + str(gateway.status())
+    before = gateway.children()["prism"]
+    gateway.kill("prism")
+    until(lambda: gateway.children().get("prism", before) != before, "another server")
+    until(lambda: gateway.ready() and ask(gateway).status_code == 200, "the gateway to be back")
+    second = ask(gateway).headers["x-prism-decision-id"]
+    kept(address, second)
+    kept(address, first)
+
+
+def test_without_a_ledger_requests_are_answered_all_the_same(
+    own_gateway: Callable[..., Gateway],
+) -> None:
+    gateway = own_gateway("--ledger", "none")
+    assert ask(gateway).status_code == 200
+    assert "ledger" not in gateway.status()
+
+
+def test_a_database_that_is_away_holds_up_no_request(
+    own_gateway: Callable[..., Gateway], postgres: Postgres
+) -> None:
+    gateway = own_gateway("--ledger", postgres.url)
+    kept(Address.parse(postgres.url), ask(gateway).headers["x-prism-decision-id"])
+    postgres.stop()
+    names = [ask(gateway).headers["x-prism-decision-id"] for _ in range(20)]
+    until(lambda: gateway.status()["ledger"]["trouble"], "the server to notice")
+    postgres.start()
+    for name in names:
+        kept(Address.parse(postgres.url), name)
+    assert gateway.status()["ledger"]["lost"] == 0
