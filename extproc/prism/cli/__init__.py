@@ -15,6 +15,7 @@ VERBS: dict[str, str] = {
     "run": "Run the gateway from a folder of resources.",
     "demo": "Start a gateway with simulated providers to try things on.",
     "validate": "Check resources and print every problem with its place.",
+    "explain": "Say why a request went to its model, or where it would go.",
     "classify": "Classify JSON lines from standard input.",
     "train": "Fit the classifier to your own labels.",
     "calibrate": "Make a routing table of measurements.",

@@ -13,6 +13,7 @@ import yaml
 
 import prism
 from prism.cli.gateway import Gateway, run_folder, run_settings, supervise
+from prism.cli.ledger_options import NAME
 from prism.providers import SimulatedProviders, specs_from_table
 from prism.serve.credentials import Credentials
 from prism.serve.supervisor import free_port
@@ -110,6 +111,7 @@ def _welcome(url: str, admin: str, config: Path, table: Mapping[str, Any], real:
 
   gateway     {url}/v1
   decisions   http://{admin}/decisions
+  explain     prism explain --ledger {config.parent / NAME} DECISION-ID
   config      {config}  (edit a file: it is live at once)
 
   providers

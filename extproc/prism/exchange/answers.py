@@ -9,8 +9,8 @@ import msgspec
 from prism.exchange.errors import error, json_reply
 from prism.exchange.steps import Reply
 from prism.routing.decision import Decision
+from prism.routing.explanation import explanation
 from prism.routing.identify import Caller
-from prism.routing.jsonform import classification_to_json, decision_to_json
 from prism.routing.plan import Plan
 from prism.routing.signals import Classification
 
@@ -46,15 +46,7 @@ def dry_run(
     decision: Decision, classification: Classification | None, version: str, decision_id: str
 ) -> Reply:
     """``POST /v1/prism/route``: the decision with its reasons, also when it is a refusal."""
-    answer: dict[str, Any] = {
-        "object": "prism.decision",
-        "id": decision_id,
-        "planVersion": version,
-        "classification": None
-        if classification is None
-        else classification_to_json(classification),
-        **decision_to_json(decision),
-    }
+    answer = explanation(decision_id, version, decision, classification)
     return json_reply(200, msgspec.json.encode(answer), decision_id)
 
 

@@ -68,7 +68,7 @@ def classification_from_json(data: Mapping[str, Any]) -> Classification:
 
 
 def decision_to_json(decision: Decision) -> dict[str, Any]:
-    """``decision`` ready for ``json.dumps``; also the answer of ``POST /v1/prism/route``."""
+    """``decision`` ready for ``json.dumps``."""
     estimate, refusal = decision.estimate, decision.refusal
     return {
         "table": decision.table,
