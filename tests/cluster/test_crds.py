@@ -196,6 +196,11 @@ def _breaches() -> list[tuple[dict[str, Any], Callable[[Any], object], str]]:
         entries = [{"task": "code", "model": name} for name in names]
         return lambda spec: spec.update(models=models, forced=entries)
 
+    predictor = {
+        "classifier": "ab" * 32,
+        "trade": {"eco": 0.1, "balanced": 0.1, "sport": 0},
+        "models": [{"name": "none", "weights": "AAA="}],
+    }
     tells = "(prism validate tells which)"
     return [
         (TABLE, lambda spec: first(spec).update(provider="none"),
@@ -210,6 +215,9 @@ def _breaches() -> list[tuple[dict[str, Any], Callable[[Any], object], str]]:
              f"{tells}")
             for task in ("simple", "code", "reasoning", "complex")
         ),
+        (TABLE, lambda spec: spec.update(predictor=predictor),
+         'the predictor names a model that is not in spec.models; make it anew with "prism '
+         'calibrate --predict"'),
         (TABLE, lambda spec: spec["cells"]["code"].update(eco=[first(spec)["name"]] * 2),
          "a model is named twice; name each model once"),
         (TABLE, url("https://host:0/v1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
@@ -56,6 +57,21 @@ def test_other_models_are_refused(tmp_path: Path, old: bytes, new: bytes, reason
     with pytest.raises(ModelRefused, match=reason) as refused:
         Classifier(path)
     assert str(path) in str(refused.value)
+
+
+def test_what_the_last_layer_reads_is_given_with_the_file_it_is_of(classifier: Classifier) -> None:
+    found, other = classifier.classify("fix this loop").hidden, classifier.classify("hi").hidden
+    assert found is not None
+    assert other is not None
+    assert found.classifier == classifier.digest == hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
+    assert len(found.values) == 128
+    assert found.values.tolist() != other.values.tolist()
+
+
+def test_a_model_that_does_not_show_it_classifies_all_the_same(tmp_path: Path) -> None:
+    found = Classifier(shipped_with(tmp_path, b"hidden", b"hudden")).classify("fix this loop")
+    assert found.task is Task.CODE
+    assert found.hidden is None
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", bytes(1_000)])

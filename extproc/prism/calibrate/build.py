@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
+from prism.calibrate.answers import Answers
 from prism.calibrate.choose import Choice, Point, choose
 from prism.calibrate.measured import Listed, Measured, Origin, Speed
+from prism.calibrate.predictor import Predicted, predictor
 from prism.calibrate.quality import Quality, qualities
 from prism.calibrate.settings import Broken, Settings
 from prism.resources import ROUTING_TABLE, has_errors, read_document, to_table
@@ -25,7 +28,7 @@ _GIVEN = Origin("the table that was given")
 @dataclass(frozen=True, slots=True)
 class Calibrated:
     """``document`` is the RoutingTable, ``table`` the same, compiled. ``points`` has every
-    model at every task."""
+    model at every task. ``predicted`` is the predictor, where one was asked for."""
 
     document: Mapping[str, Any]
     table: Table
@@ -34,6 +37,7 @@ class Calibrated:
     measured: Mapping[str, Measured]
     prices: Mapping[str, Listed]
     settings: Settings
+    predicted: Predicted | None = None
 
     def choice(self, task: Task, mode: Mode) -> Choice:
         """The cell of ``task`` and ``mode``."""
@@ -92,12 +96,14 @@ def calibrate(
     measured: Sequence[Measured],
     prices: Mapping[str, Listed],
     settings: Settings,
+    answers: Answers | None = None,
 ) -> Calibrated:
     """Fills quality, price, latency and cells of ``base``, a RoutingTable that may lack them.
 
     The models are those of ``base``; each must have been measured. A price is taken from
     ``prices``, else from ``base``, else from the measurements. A latency that ``base`` has
-    stays where no speed was measured. Raises ``Broken`` for a model without a number that it
+    stays where no speed was measured. With ``answers`` (of the models of ``base``) the table
+    gets a predictor. Raises ``Broken`` for a model without a number that it
     needs, and with every problem of the table that comes of it.
     """
     by_name = {m.model: m for m in measured}
@@ -117,9 +123,14 @@ def calibrate(
     table = _compiled(draft)
     points = {task: _points(table, task, found, by_name, settings) for task in TASKS}
     choices = tuple(c for task in TASKS for c in choose(task, points[task], settings))
-    document = _document(base, filled, {(c.task, c.mode): list(c.names) for c in choices})
+    found_predictor, extra = None, {}
+    if answers is not None:
+        found_predictor, choices = predictor(answers, points, choices, settings)
+        extra = {"predictor": found_predictor.spec()}
+    document = _document(base, filled, {(c.task, c.mode): list(c.names) for c in choices}, extra)
     kept = {model.model: model for model in models}
-    return Calibrated(document, _compiled(document), points, choices, kept, listed, settings)
+    table = _compiled(document)
+    return Calibrated(document, table, points, choices, kept, listed, settings, found_predictor)
 
 
 _KEYS = tuple((task, mode) for task in TASKS for mode in MODES)
@@ -189,9 +200,12 @@ def _document(
     base: Mapping[str, Any],
     models: Sequence[Mapping[str, Any]],
     names: Mapping[tuple[Task, Mode], list[str]],
+    extra: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     cells = {str(task): {str(mode): names[task, mode] for mode in MODES} for task in TASKS}
-    return {**base, "spec": {**base["spec"], "models": list(models), "cells": cells}}
+    # A predictor of before was fitted to other qualities.
+    spec = {name: value for name, value in base["spec"].items() if name != "predictor"}
+    return {**base, "spec": {**spec, "models": list(models), "cells": cells, **extra}}
 
 
 def _compiled(document: Mapping[str, Any]) -> Table:

@@ -10,13 +10,22 @@ from prism.routing.catalog import TASKS, Mode, Task
 
 _NEAR = 0.015
 """How far below a mode's floor (share of the best quality) a cheaper model is worth naming."""
+_CHANCE = 0.005
+"""A gain in quality (0 to 1) that the choice among trades makes of nothing."""
 _DISAGREE = 3.0
 """How many times dearer than expected a source's measured cost must be to be named."""
 
 
 def doubts(found: Calibrated) -> list[str]:
     """Every sentence, those about everything first."""
-    return [*_general(found), *_unmeasured(found), *_cells(found), *_spent(found), *_prices(found)]
+    return [
+        *_general(found),
+        *_predicted(found),
+        *_unmeasured(found),
+        *_cells(found),
+        *_spent(found),
+        *_prices(found),
+    ]
 
 
 def _general(found: Calibrated) -> Iterator[str]:
@@ -33,6 +42,31 @@ def _general(found: Calibrated) -> Iterator[str]:
             f"prompt ({tokens} tokens) and answer. Models that think at length before they answer "
             "cost more than that; caches make long conversations cheaper."
         )
+
+
+def _predicted(found: Calibrated) -> Iterator[str]:
+    worth = found.predicted
+    if worth is None:
+        return
+    modes = ", ".join(
+        f"{mode} {_share_of(value.quality, worth.single.quality)} of the best model's quality at "
+        f"{_share_of(value.cost, worth.single.cost)} of its cost"
+        for mode, value in worth.by_mode.items()
+    )
+    yield (
+        f"The predictor, by cross-validation over {worth.prompts:,} prompts: {modes}. Prompts of a "
+        "kind that the outcomes do not have are predicted worse than that."
+    )
+    if max(worth.gains.values()) <= _CHANCE:
+        yield (
+            "For the same cost the predictor answers no better than the table without it: leave "
+            "--predict out."
+        )
+
+
+def _share_of(part: float, whole: float) -> str:
+    """``part`` of ``whole`` in percent; of nothing it is all."""
+    return f"{part / whole if whole else 1.0:.0%}"
 
 
 def _unmeasured(found: Calibrated) -> Iterator[str]:

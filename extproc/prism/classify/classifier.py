@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prism.classify.features import Reader
-from prism.classify.model_file import OUTPUTS, open_model
+from prism.classify.model_file import HIDDEN, OUTPUTS, open_model
 from prism.routing.catalog import TASKS
-from prism.routing.signals import Classification
+from prism.routing.signals import Classification, Hidden
 
 SHIPPED = Path(__file__).parent / "model" / "task.onnx"
-_OUTPUTS = list(OUTPUTS)
 
 
 class Classifier:
@@ -25,6 +24,9 @@ class Classifier:
     def __init__(self, path: Path | None = None, *, threads: int = 1) -> None:
         model = open_model(path or SHIPPED, threads)
         self._run = model.session.run
+        names = [node.name for node in model.session.get_outputs()]
+        self._outputs = [*OUTPUTS, HIDDEN] if HIDDEN in names else [*OUTPUTS]
+        self._digest = model.digest
         self._features_of = Reader(model.vocabulary).features_of
         self._abstain_below = model.abstain_below
 
@@ -34,6 +36,11 @@ class Classifier:
         return self._abstain_below
 
     @property
+    def digest(self) -> str:
+        """The SHA-256 of the model file."""
+        return self._digest
+
+    @property
     def quick(self) -> bool:
         """Whether a call takes a fraction of a millisecond, so may be made on an event loop."""
         return True
@@ -41,13 +48,15 @@ class Classifier:
     def classify(self, text: str) -> Classification:
         """Classify any string, empty ones and those with lone surrogates included."""
         features = self._features_of(text)
-        (found,) = self._run(_OUTPUTS, {"words": features.words, "shape": features.shape})
+        given = {"words": features.words, "shape": features.shape}
+        found, *more = self._run(self._outputs, given)
         (values,) = found.tolist()
         best = values.index(max(values))
         return Classification(
             task=TASKS[best],
             confidence=values[best],
             probabilities=dict(zip(TASKS, values, strict=True)),
+            hidden=Hidden(self._digest, memoryview(more[0][0])) if more else None,
         )
 
     def classify_batch(self, texts: Sequence[str]) -> list[Classification]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import os
 import struct
 import zlib
@@ -34,6 +35,12 @@ INPUTS: dict[str, tuple[str, list[int | None]]] = {
 OUTPUTS: dict[str, tuple[str, list[int | None]]] = {
     "probabilities": ("tensor(float)", [1, len(TASKS)])
 }
+HIDDEN = "hidden"
+"""What the last layer reads, by its name in the graph."""
+# Protobuf's messages merge when their bytes are joined. These are a model whose graph (7) has one
+# output (12): its name (1), and its type (2), which is a tensor's (1) of float32 (1 = 1).
+_SHOW_HIDDEN = b"\x3a\x10\x62\x0e\x0a\x06hidden\x12\x04\x0a\x02\x08\x01"
+_ON = ["CPUExecutionProvider"]
 
 
 class ModelRefused(ValueError):
@@ -44,12 +51,14 @@ class ModelRefused(ValueError):
 class Model:
     """``session``: an onnxruntime session. ``vocabulary``: the words it knows.
 
-    ``abstain_below``: the confidence under which its trainer advises to abstain.
+    ``abstain_below``: the confidence under which its trainer advises to abstain. ``digest``: the
+    SHA-256 of the file.
     """
 
     session: Any
     vocabulary: Vocabulary
     abstain_below: float
+    digest: str
 
 
 def open_model(path: Path, threads: int) -> Model:
@@ -59,6 +68,7 @@ def open_model(path: Path, threads: int) -> Model:
     import onnxruntime
 
     content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -66,8 +76,9 @@ def open_model(path: Path, threads: int) -> Model:
     # Threads that spin would take the cores that requests need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
+    session = _showing_hidden(content, options)
     try:
-        session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+        session = session or onnxruntime.InferenceSession(content, options, _ON)
     # onnxruntime's errors have no common base but this.
     except Exception as error:
         raise ModelRefused(f"{path}: not a readable ONNX model: {error}") from error
@@ -75,7 +86,18 @@ def open_model(path: Path, threads: int) -> Model:
     _check(path, session, said)
     vocabulary = _vocabulary(path, said)
     _probe(path, session, vocabulary)
-    return Model(session, vocabulary, _threshold(path, said))
+    return Model(session, vocabulary, _threshold(path, said), digest)
+
+
+def _showing_hidden(content: bytes, options: Any) -> Any:
+    """A session whose second output is what the last layer reads; ``None`` where it has no name."""
+    import onnxruntime
+
+    try:
+        return onnxruntime.InferenceSession(content + _SHOW_HIDDEN, options, _ON)
+    # Such as a model of another maker: it classifies, and no predictor fits it.
+    except Exception:
+        return None
 
 
 def _check(path: Path, session: Any, said: dict[str, str]) -> None:
@@ -86,7 +108,7 @@ def _check(path: Path, session: Any, said: dict[str, str]) -> None:
         ("inputs", session.get_inputs(), INPUTS),
         ("outputs", session.get_outputs(), OUTPUTS),
     ):
-        found = {node.name: (node.type, _sizes(node.shape)) for node in nodes}
+        found = {n.name: (n.type, _sizes(n.shape)) for n in nodes if n.name != HIDDEN}
         if found != wanted_nodes:
             raise ModelRefused(f"{path}: {what} are {found}, not {wanted_nodes}")
 
@@ -116,8 +138,9 @@ def _unpacked(path: Path, said: dict[str, str], key: str) -> bytes:
 def _probe(path: Path, session: Any, vocabulary: Vocabulary) -> None:
     """Run it once on the last row that the words name: a smaller table would fail on texts."""
     words = np.array([0, vocabulary.size - 1, 0])
+    given = {"words": words, "shape": np.zeros((1, SHAPE), np.float32)}
     try:
-        (found,) = session.run(None, {"words": words, "shape": np.zeros((1, SHAPE), np.float32)})
+        (found,) = session.run(list(OUTPUTS), given)
     except Exception as error:
         raise ModelRefused(f"{path}: the table has fewer rows than its words: {error}") from error
     if not 0.99 < float(found.sum()) < 1.01:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from prism.classify.features import Reader
-from prism.classify.model_file import ABSTAIN_KEY, ModelRefused, open_model
+from prism.classify.model_file import ABSTAIN_KEY, HIDDEN, ModelRefused, open_model
 from prism.classify.quality import CLASSES, Floats, Labels, choose_threshold
 
-# What the last layer reads, and that layer, by name in the graph.
-HIDDEN, WEIGHTS, BIAS = "hidden", "last.weights", "last.bias"
+# The last layer, by name in the graph.
+WEIGHTS, BIAS = "last.weights", "last.bias"
 
 FOLDS = 5
 STEPS = 400

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from prism.calibrate.answers import Gatherer
     from prism.calibrate.build import Calibrated
     from prism.calibrate.measured import Listed, Measured
     from prism.calibrate.outcomes import Outcome
@@ -28,6 +29,7 @@ class _Inputs:
     outcomes: tuple[Path, ...]
     prompts: Path | None
     classify: bool
+    predict: bool
     settings: Path | None
     prices: Path | None
     update_prices: bool
@@ -46,6 +48,7 @@ class _Inputs:
     "--prompts", type=FILE, help="Texts of the outcomes' prompts: JSON lines, id and text."
 )
 @click.option("--classify", is_flag=True, help="Ask the classifier even where outcomes say a task.")
+@click.option("--predict", is_flag=True, help="Add a predictor that orders cells by the prompt.")
 @click.option("--settings", type=FILE, help="Tolerances, columns and more: YAML.")
 @click.option("--prices", type=OUT, help="List prices: CSV. They go before all others.")
 @click.option("--update-prices", is_flag=True, help="First write --prices anew from genai-prices.")
@@ -109,7 +112,8 @@ def read_table(path: Path) -> Table:
 
 
 def _calibrated(inputs: _Inputs) -> Calibrated:
-    from prism.calibrate.build import calibrate, read_base
+    from prism.calibrate.answers import Gatherer
+    from prism.calibrate.build import abstaining, calibrate, read_base
     from prism.calibrate.settings import Broken, Settings, read_settings
 
     if (inputs.models is None) == (not inputs.outcomes):
@@ -117,15 +121,20 @@ def _calibrated(inputs: _Inputs) -> Calibrated:
     path = inputs.settings
     settings = Settings() if path is None else read_settings(path.read_bytes(), str(path))
     base = read_base(inputs.base.read_bytes(), str(inputs.base))
+    if inputs.predict and inputs.models is not None:
+        raise click.UsageError("--predict needs --outcomes: single answers, with their prompts")
+    gatherer = Gatherer(abstaining(base)) if inputs.predict else None
     if inputs.models is not None:
         measured = _of_rows(inputs.models, settings)
     else:
-        measured, skipped = _of_outcomes(inputs, settings, base)
+        measured, skipped = _of_outcomes(inputs, settings, base, gatherer)
         for reason, number in sorted(skipped.items()):
             click.echo(f"note: {number:,} outcomes left out: {reason}", err=True)
     if inputs.update_prices and inputs.prices is None:
         raise Broken("--update-prices needs --prices: the file to write")
-    return calibrate(base, measured, _prices(inputs, base), settings)
+    names = [item["name"] for item in base["spec"]["models"]]
+    answers = None if gatherer is None else gatherer.answers(names)
+    return calibrate(base, measured, _prices(inputs, base), settings, answers)
 
 
 def _of_rows(path: Path, settings: Settings) -> list[Measured]:
@@ -142,7 +151,7 @@ def _of_rows(path: Path, settings: Settings) -> list[Measured]:
 
 
 def _of_outcomes(
-    inputs: _Inputs, settings: Settings, base: Mapping[str, object]
+    inputs: _Inputs, settings: Settings, base: Mapping[str, object], gatherer: Gatherer | None
 ) -> tuple[list[Measured], Mapping[str, int]]:
     from prism.calibrate.build import abstaining, answer_tokens
     from prism.calibrate.measured import Origin
@@ -150,11 +159,15 @@ def _of_outcomes(
     from prism.calibrate.tally import count, measured
     from prism.cli.outcome_tasks import classification_reader
 
-    read, routed_by = classification_reader(inputs.prompts, inputs.classify), abstaining(base)
+    classify = inputs.classify or inputs.predict
+    read, routed_by = classification_reader(inputs.prompts, classify), abstaining(base)
 
     def task_of(outcome: Outcome) -> Task | None:
-        found = read(outcome)
-        return None if found is None else routed_by(found)
+        if (found := read(outcome)) is None:
+            return None
+        if gatherer is not None:
+            gatherer.show(outcome, found)
+        return routed_by(found)
 
     rows = (row for path in inputs.outcomes for row in read_outcomes(path, settings.outcomes))
     tally = count(rows, task_of)

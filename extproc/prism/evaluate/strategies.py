@@ -10,6 +10,7 @@ from prism.routing.catalog import MODES, Catalog, Limits, Mode, Table
 from prism.routing.decide import Health, decide
 from prism.routing.identify import Caller
 from prism.routing.plan import compile_plan
+from prism.routing.predictor import corrected
 from prism.routing.signals import Signals
 
 
@@ -41,7 +42,8 @@ def first_choices(table: Table, mode: Mode, prompts: Iterable[Graded]) -> list[s
     caller, signals = Caller(None, plan.default_table), _signals(table, mode)
     found = []
     for prompt in prompts:
-        decision = decide(plan, caller, signals, prompt.read, Health())
+        read = corrected(table.predictor, prompt.read)
+        decision = decide(plan, caller, signals, read, Health())
         if not decision.models:
             raise LookupError(f"table {table.name}: no model for {prompt.read.task} in mode {mode}")
         found.append(decision.models[0])

@@ -24,6 +24,7 @@ from prism.prompt.document import BadBody, Document, read
 from prism.routing.decide import Health, decide, needs_classification
 from prism.routing.decision import Decision
 from prism.routing.identify import Caller
+from prism.routing.predictor import corrected
 from prism.routing.racing import Race, Races, allowed, racers, wait_ms
 from prism.routing.signals import Classification, Signals
 
@@ -119,6 +120,8 @@ class RouteStage:
 
     def on_classified(self, classification: Classification | None, degraded: str | None) -> Step:
         """Decide with the classifier's answer, or with why there is none."""
+        if classification is not None:
+            classification = corrected(self._caller.table.predictor, classification)
         race_allowed = allowed(self._caller.table, self.races, self.decision_id)
         decision = decide(
             self.live.plan,

@@ -25,6 +25,7 @@ def calibration_page(found: Calibrated, old: Table | None) -> str:
         version=__version__,
         found=found,
         bounds=found.settings.tolerances,
+        predicted=_predicted(found),
         sections=[_section(found, task) for task in TASKS],
         changes=None if old is None else changes(old, found.table, found.settings),
         doubts=doubts(found),
@@ -57,6 +58,26 @@ def _section(found: Calibrated, task: Task) -> Mapping[str, Any]:
         "intervals": any(point.quality.low is not None for point in points),
         "rows": rows,
     }
+
+
+def _predicted(found: Calibrated) -> list[Mapping[str, Any]]:
+    """A row a mode: the predictor and the table without it, as shares of the best model."""
+    worth = found.predicted
+    if worth is None:
+        return []
+    single = worth.single
+    return [
+        {
+            "mode": mode,
+            "quality": _ratio(worth.by_mode[mode].quality, single.quality),
+            "cost": _ratio(worth.by_mode[mode].cost, single.cost),
+            "plain_quality": _ratio(worth.plain[mode].quality, single.quality),
+            "plain_cost": _ratio(worth.plain[mode].cost, single.cost),
+            "gain": worth.gains[mode],
+            "trade": worth.trade[mode],
+        }
+        for mode in MODES
+    ]
 
 
 def _ratio(part: float, whole: float) -> float:

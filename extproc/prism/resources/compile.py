@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from prism.resources.durations import seconds
-from prism.resources.resource import Resource
+from prism.resources.halves import half_floats
+from prism.resources.resource import Resource, content_hash
 from prism.routing.catalog import (
     MODES,
     TASKS,
@@ -21,6 +22,7 @@ from prism.routing.catalog import (
     Mode,
     Model,
     Policy,
+    Predictor,
     Price,
     Provider,
     Racing,
@@ -65,6 +67,16 @@ def to_table(resource: Resource) -> Table:
             max_share=float(racing["maxShare"]),
             max_cost_per_hour=_bound(racing, "maxCostPerHour"),
         ),
+        predictor=_predictor(spec["predictor"]) if "predictor" in spec else None,
+    )
+
+
+def _predictor(item: Mapping[str, Any]) -> Predictor:
+    return Predictor(
+        digest=content_hash(item),
+        classifier=item["classifier"],
+        trade={mode: float(item["trade"][mode]) for mode in MODES},
+        weights={entry["name"]: half_floats(entry["weights"]) for entry in item["models"]},
     )
 
 

@@ -27,6 +27,8 @@ PATTERNS: Mapping[str, str] = {
     "^[!-~]+$": "printable ASCII without spaces",
     '^https?://[!"$->A-~]+$': "an http:// or https:// URL in ASCII without user, query or fragment",
     "^([0-9]{1,7}(h|m|s|ms)){1,4}$": "a duration such as 500ms, 30s or 2m",
+    "^[0-9a-f]{64}$": 'the 64 hexadecimal digits that "prism calibrate --predict" wrote',
+    "^[A-Za-z0-9+/]+={0,2}$": 'base64, as "prism calibrate --predict" wrote it',
     "^[0-9a-f]+$": '64 lower-case hexadecimal digits; "prism key hash" prints the hash of a key',
 }
 """What each pattern of the schemas asks for; a pattern has no room for words of its own."""

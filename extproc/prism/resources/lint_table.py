@@ -8,6 +8,7 @@ from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 from prism.resources.durations import seconds
+from prism.resources.lint_predictor import lint_predictor
 from prism.resources.loose import Spec, entries, mapping, names, number, text, texts
 from prism.resources.problem import Finding, Path, did_you_mean, format_path, show, warning
 from prism.resources.secrecy import looks_like_secret
@@ -35,6 +36,7 @@ def lint_table(spec: Spec) -> list[Finding]:
         *_cells(spec),
         *_cell_prices(spec),
         *_settings(spec),
+        *lint_predictor(spec),
     ]
 
 

@@ -18,13 +18,15 @@ from prism.routing.limits import (
     within,
 )
 from prism.routing.plan import Cell, Scope
-from prism.routing.signals import Signals
+from prism.routing.predictor import ordered, predicted
+from prism.routing.signals import Corrections, Signals
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """All that these steps read. Tokens: ``output_tokens`` is the expected answer, for cost
-    and latency; ``room`` is what a model's context must hold. ``first_token_ms`` is measured."""
+    and latency; ``room`` is what a model's context must hold. ``first_token_ms`` is measured.
+    ``corrections`` are those of the table's own predictor."""
 
     scope: Scope
     signals: Signals
@@ -33,6 +35,7 @@ class Case:
     output_tokens: int
     room: int
     first_token_ms: Mapping[str, float]
+    corrections: Corrections | None
 
 
 def candidates(case: Case, trace: list[Reason]) -> Sequence[Model] | Refusal:
@@ -82,6 +85,8 @@ def _from_cell(case: Case, trace: list[Reason]) -> Sequence[Model] | Refusal:
     start = len(trace)
     models = _able_of_cell(case, cell, trace)
     trace.append(cell.reason)
+    if case.corrections is not None and len(models) > 1:
+        models = _predicted(case, case.corrections, models, trace)
     rest: Sequence[Model] | None = None
     if not models:
         rest = models = _rest(case, cell, trace, "no model of the cell can answer")
@@ -109,6 +114,20 @@ def _able_of_cell(case: Case, cell: Cell, trace: list[Reason]) -> Sequence[Model
     if case.signals.needs <= cell.capabilities and case.room <= cell.context_length:
         return cell.candidates
     return _able(case, cell.candidates, trace)
+
+
+def _predicted(
+    case: Case, corrections: Corrections, models: Sequence[Model], trace: list[Reason]
+) -> Sequence[Model]:
+    """The cell's models by what the table's predictor says of them at this prompt."""
+    predictor = case.scope.table.predictor
+    if predictor is None:
+        return models
+    tokens = case.signals.input_tokens, case.output_tokens
+    found = ordered(predictor, corrections, models, case.task, case.mode, *tokens)
+    said = ", ".join(f"{m.name} {predicted(m, case.task, corrections):.2f}" for m in found)
+    trace.append(Reason(Step.CELL, f"by predicted quality against cost: {said}"))
+    return found
 
 
 def _rest(case: Case, cell: Cell, trace: list[Reason], why: str) -> Sequence[Model]:

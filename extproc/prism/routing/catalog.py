@@ -173,6 +173,22 @@ class ClassifierSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Predictor:
+    """Corrects the qualities of models for a prompt: ``weights`` of each model, for the numbers
+    that the classifier's last layer reads, and one more that is added.
+
+    ``classifier`` is the SHA-256 of the model file that it was fitted with, ``digest`` its own.
+    ``trade`` is the quality (0 to 1) that a mode gives up to save the whole cost of the
+    dearest candidate.
+    """
+
+    digest: str
+    classifier: str
+    trade: Mapping[Mode, float]
+    weights: Mapping[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A compiled RoutingTable.
 
@@ -196,6 +212,7 @@ class Table:
     failure_mode: FailureMode
     retry: Retry
     racing: Racing
+    predictor: Predictor | None = None
 
 
 @dataclass(frozen=True, slots=True)

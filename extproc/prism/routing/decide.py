@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 from prism.routing.ask import asked_model
 from prism.routing.candidates import Case, candidates
-from prism.routing.catalog import TASKS, ClassifierSettings, Model, Task
+from prism.routing.catalog import TASKS, ClassifierSettings, Model, Table, Task
 from prism.routing.cost import UNMEASURED, estimate, expected_output
 from prism.routing.decision import Decision, Reason, Refusal, Step
 from prism.routing.identify import Caller
 from prism.routing.plan import Plan, Scope
 from prism.routing.racing import barred, racers
-from prism.routing.signals import Classification, Signals
+from prism.routing.signals import Classification, Corrections, Signals
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,17 @@ def decide(
     # Providers refuse a prompt whose whole ceiling does not fit, however short the answer.
     room = signals.input_tokens + (expected if ceiling is None else ceiling)
     found = candidates(
-        Case(scope, signals, task, mode, expected, room, health.first_token_ms), trace
+        Case(
+            scope,
+            signals,
+            task,
+            mode,
+            expected,
+            room,
+            health.first_token_ms,
+            _corrections(table, classification),
+        ),
+        trace,
     )
     models: Sequence[Model] = ()
     race = False
@@ -116,6 +126,13 @@ def _abstained(settings: ClassifierSettings, found: Classification) -> str | Non
         return None
     said, floor = f"{found.task} with confidence {found.confidence:.2f}", settings.abstain_below
     return f"abstained: {said} < {floor:.2f}"
+
+
+def _corrections(table: Table, found: Classification | None) -> Corrections | None:
+    """Those of the table's own predictor: another's were fitted to other qualities."""
+    if found is None or found.corrections is None or table.predictor is None:
+        return None
+    return found.corrections if found.corrections.predictor == table.predictor.digest else None
 
 
 def _task(

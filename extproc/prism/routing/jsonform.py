@@ -12,7 +12,7 @@ from typing import Any
 
 from prism.routing.catalog import Capability, Limits, Mode, Task
 from prism.routing.decision import Decision, ErrorCode, Estimate, Reason, Refusal, Step
-from prism.routing.signals import Classification, Signals
+from prism.routing.signals import Classification, Corrections, Signals
 
 
 def signals_to_json(signals: Signals) -> dict[str, Any]:
@@ -54,17 +54,22 @@ def signals_from_json(data: Mapping[str, Any]) -> Signals:
 
 def classification_to_json(classification: Classification) -> dict[str, Any]:
     """``classification`` ready for ``json.dumps``."""
-    return {
+    said: dict[str, Any] = {
         "task": classification.task,
         "confidence": classification.confidence,
         "probabilities": dict(classification.probabilities),
     }
+    if (found := classification.corrections) is not None:
+        said["corrections"] = {"predictor": found.predictor, "byModel": dict(found.by_model)}
+    return said
 
 
 def classification_from_json(data: Mapping[str, Any]) -> Classification:
     """The classification that ``classification_to_json`` was given."""
     probabilities = {Task(task): share for task, share in data["probabilities"].items()}
-    return Classification(Task(data["task"]), data["confidence"], probabilities)
+    found = data.get("corrections")
+    corrections = None if found is None else Corrections(found["predictor"], found["byModel"])
+    return Classification(Task(data["task"]), data["confidence"], probabilities, corrections)
 
 
 def decision_to_json(decision: Decision) -> dict[str, Any]:

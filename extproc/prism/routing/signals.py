@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prism.routing.catalog import Capability, Limits, Mode, Task
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hidden:
+    """What the classifier's last layer read of a prompt: a row of numbers, of type float32.
+
+    ``classifier`` is the SHA-256 of its model file. It is never recorded: what a predictor
+    makes of it is.
+    """
+
+    classifier: str
+    values: memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """What a predictor adds to the qualities that the table has, by model, for one prompt.
+    ``predictor`` is the digest of the one that said so."""
+
+    predictor: str
+    by_model: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
     """The classifier's answer. ``probabilities`` sum to 1; ``confidence`` is the top one's,
-    calibrated."""
+    calibrated. ``hidden`` becomes ``corrections`` where the table has a predictor."""
 
     task: Task
     confidence: float
     probabilities: Mapping[Task, float]
+    corrections: Corrections | None = None
+    hidden: Hidden | None = field(default=None, compare=False, repr=False)
 
     def unsure(self, below: float, on: Collection[Task]) -> bool:
         """Whether to abstain: the task is one of ``on`` with less than ``below`` confidence.
