@@ -1,4 +1,4 @@
-# make install | demo | table | test | test-cluster | check | protos | crds | bench | bench-attempts | bench-classifier
+# make install | demo | table | test | test-cluster | check | protos | crds | bench | bench-attempts | bench-classifier | bench-money
 # Everything runs from .venv, which is made on first use and renewed when pyproject.toml changes.
 PYTHON ?= python3
 VENV := .venv
@@ -48,6 +48,9 @@ crds: $(STAMP) ## regenerate the CRDs from the schemas
 bench: $(STAMP) ## what Prism adds to a request: writes build/bench/bench.json
 	$(BIN)/python bench/gateway.py $(ARGS)
 
+bench-money: $(STAMP) ## what routing saves at equal quality: writes build/bench/bench-money.json
+	$(BIN)/python bench/money.py $(ARGS)
+
 bench-attempts: $(STAMP) ## what racing gains and costs: writes build/bench/bench-attempts.json
 	$(BIN)/python bench/attempts.py $(ARGS)
 
@@ -90,4 +93,4 @@ bench-cluster: $(STAMP) ## how soon kubectl apply is live: writes build/bench/be
 clean: ## remove what was built
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo table test test-cluster check protos crds bench bench-attempts bench-classifier bench-cluster clean kind kind-down chart-lint chart-docs image-requirements
+.PHONY: help install demo table test test-cluster check protos crds bench bench-attempts bench-classifier bench-cluster bench-money clean kind kind-down chart-lint chart-docs image-requirements
