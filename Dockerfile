@@ -18,6 +18,7 @@ COPY images/build.txt images/
 RUN pip install --require-hashes --only-binary :all: --requirement images/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY examples/demo examples/demo
+COPY examples/models/table.yaml examples/models/
 COPY extproc extproc
 COPY operator operator
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .

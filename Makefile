@@ -1,4 +1,4 @@
-# make install | demo | table | test | test-cluster | check | protos | crds | bench | bench-attempts | bench-classifier | bench-money
+# make install | demo | table | test | test-cluster | check | protos | crds | bench | bench-attempts | bench-savings | bench-classifier | bench-money
 # Everything runs from .venv, which is made on first use and renewed when pyproject.toml changes.
 PYTHON ?= python3
 VENV := .venv
@@ -54,6 +54,9 @@ bench-money: $(STAMP) ## what routing saves at equal quality: writes build/bench
 bench-attempts: $(STAMP) ## what racing gains and costs: writes build/bench/bench-attempts.json
 	$(BIN)/python bench/attempts.py $(ARGS)
 
+bench-savings: $(STAMP) ## how long prism savings takes for a million lines: writes build/bench/bench-savings.json
+	$(BIN)/python bench/savings.py $(ARGS)
+
 TABLE := examples/models
 table: $(STAMP) ## make the shipped table anew of its measurements and prices
 	@mkdir -p build
@@ -93,4 +96,4 @@ bench-cluster: $(STAMP) ## how soon kubectl apply is live: writes build/bench/be
 clean: ## remove what was built
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo table test test-cluster check protos crds bench bench-attempts bench-classifier bench-cluster bench-money clean kind kind-down chart-lint chart-docs image-requirements
+.PHONY: help install demo table test test-cluster check protos crds bench bench-attempts bench-classifier bench-cluster bench-money bench-savings clean kind kind-down chart-lint chart-docs image-requirements

@@ -40,6 +40,18 @@ def listed_prices(
     return found
 
 
+def listed_price(model: str, provider: str | None, day: datetime) -> Price | None:
+    """The price on ``day`` of a model by its name, with its provider's name as a hint, or
+    ``None``. Raises ``ImportError`` where the package is missing."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        _, info = get_snapshot().find_provider_model(model, None, provider, None)
+    except LookupError:
+        return None
+    return _dearest(info, day)
+
+
 def _dearest(info: Any, day: datetime) -> Price | None:
     hours = (datetime.combine(day, time(hour), UTC) for hour in _HOURS)
     prices = [price for price in map(_price, map(info.get_prices, hours)) if price is not None]

@@ -99,3 +99,20 @@ def bar_chart(names: Sequence[str], values: Sequence[float], unit: str) -> str:
         axes.set_xlabel(unit)
         axes.margins(x=0.12)
     return made[0]
+
+
+def grouped_chart(names: Sequence[str], series: Mapping[str, Sequence[float]], unit: str) -> str:
+    """Horizontal bars side by side, one of each series a name, the first on top."""
+    height = 0.8 / len(series)
+    with drawing(6.6, 1.1 + 0.17 * len(series) * len(names)) as (figure, axes, made):
+        for number, (label, values) in enumerate(series.items()):
+            places = [place - 0.4 + (number + 0.5) * height for place in range(len(names))]
+            colour = COLOURS.get(label, GREY)
+            bars = axes.barh(places, values, color=colour, height=height * 0.9, label=label)
+            axes.bar_label(bars, fmt="{:,.4g}", padding=2, fontsize=7)
+        axes.set_yticks(range(len(names)), names)
+        axes.invert_yaxis()
+        axes.set_xlabel(unit)
+        axes.margins(x=0.14)
+        figure.legend(frameon=False, fontsize=8, loc="outside upper left", ncols=len(series))
+    return made[0]

@@ -7,6 +7,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from prism.routing.cost import usd
+
+_PLAIN = 0.0001
+"""Below it Python writes numbers with an exponent."""
+
 
 def page(template: str, **values: Any) -> str:
     """The HTML of ``templates/NAME.html`` with ``values``."""
@@ -34,7 +39,9 @@ def _environment() -> Environment:
 
 def _usd(amount: float) -> str:
     """Dollars with cents, and with more digits where cents say nothing."""
-    return f"${amount:,.2f}" if abs(amount) >= 1 or amount == 0 else f"${amount:.3g}"
+    if abs(amount) >= 1 or amount == 0:
+        return f"${amount:,.2f}"
+    return f"${amount:.3g}" if abs(amount) >= _PLAIN else usd(amount)
 
 
 def _percent(share: float) -> str:
