@@ -66,7 +66,12 @@ def table(urls: Mapping[str, str], name: str = "default", **changes: Any) -> dic
         "cells": CELLS,
         # Tests run on busy machines; the deadline has tests of its own.
         "classifier": {"abstainBelow": 0.0, "deadlineMs": 1000, "safeTask": "complex"},
-        "retry": {"maxAttempts": 3, "attemptTimeout": "10s"},
+        # The budget of further attempts, too.
+        "retry": {
+            "maxAttempts": 3,
+            "attemptTimeout": "10s",
+            "budget": {"percent": 100, "reserve": 10_000},
+        },
     }
     spec.update(changes)
     return document("RoutingTable", name, spec)

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from prism.exchange.attempt import AttemptStage
+from prism.exchange.attempt import AttemptStage, Take
 from prism.exchange.headers import further
-from prism.exchange.route import RouteStage
+from prism.exchange.route import RouteStage, always
 from prism.exchange.steps import Classify, Proceed, Reply, RequestHeaders, Rewrite, Step
 from prism.exchange.targets import Live, compile_live
 from prism.routing.catalog import Catalog
@@ -66,10 +66,17 @@ def routed(
 
 
 def attempted(
-    first: Rewrite, number: int, body: bytes | None, *, live: Live, **changes: str
+    first: Rewrite,
+    number: int,
+    body: bytes | None,
+    *,
+    live: Live,
+    after_ms: int = 0,
+    take: Take = always,
+    **changes: str,
 ) -> Reply | Rewrite:
-    """A further attempt at a request that the route stage has written."""
-    stage = AttemptStage(live)
+    """A further attempt at a request that the route stage has written ``after_ms`` ago."""
+    stage = AttemptStage(live, int(ID[:12], 16) + after_ms, take)
     # As Envoy has it: what the route stage set, and on the way here what it left in metadata.
     left = {name: first.labels[name] for name in further() if name in first.labels}
     count = {"x-envoy-attempt-count": str(number)}

@@ -26,6 +26,7 @@ from prism.routing.catalog import (
     Provider,
     Racing,
     Retry,
+    RetryBudget,
     Table,
     Task,
     Wait,
@@ -99,7 +100,7 @@ def table(name: str = "main", **changes: Any) -> Table:
         project_header=None,
         require_api_key=False,
         failure_mode=FailureMode.OPEN,
-        retry=Retry(max_attempts=3, attempt_timeout_s=30),
+        retry=Retry(3, 30.0, 90.0, RetryBudget(20, 20)),
         racing=Racing(frozenset(), Wait.FIXED, 0, 1.0, None),
     )
     return replace(made, **changes)

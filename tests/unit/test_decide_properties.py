@@ -16,6 +16,7 @@ from prism.routing.catalog import (
     Policy,
     Racing,
     Retry,
+    RetryBudget,
     Table,
     Task,
     Wait,
@@ -58,7 +59,9 @@ cells = st.tuples(*[st.lists(names, min_size=1, max_size=6).map(tuple) for _ in 
 tables = st.builds(
     table,
     cells=cells,
-    retry=st.builds(Retry, st.integers(1, 4), st.just(30.0)),
+    retry=st.builds(
+        Retry, st.integers(1, 4), st.just(30.0), st.just(60.0), st.just(RetryBudget(20, 20))
+    ),
     racing=st.builds(
         Racing, st.frozensets(modes), st.just(Wait.FIXED), st.just(50), st.just(1.0), st.none()
     ),
@@ -84,9 +87,10 @@ cases = st.fixed_dictionaries(
         "policy": st.none() | policies,
         "signals": requests,
         "classification": classifications,
-        "health": st.builds(Health, name_sets),
+        "health": st.builds(Health, name_sets, st.just({}), name_sets),
         "degraded": st.none() | st.just("deadline of 20 ms passed"),
         "race_allowed": st.booleans(),
+        "retry_allowed": st.booleans(),
     }
 )
 
@@ -102,6 +106,7 @@ def run(case: dict[str, Any]) -> tuple[Plan, Decision]:
         *inputs,
         degraded=case["degraded"],
         race_allowed=case["race_allowed"],
+        retry_allowed=case["retry_allowed"],
     )
     return plan, decision
 
@@ -142,7 +147,11 @@ def test_a_decision_is_well_formed(case: dict[str, Any]) -> None:
     models = decision.models
     assert (decision.refusal is None) == bool(models) == (decision.estimate is not None)
     assert len(models) == len(set(models)) <= case["table"].retry.max_attempts
-    failing = [name in case["health"].failing for name in models]
+    last = case["health"].failing
+    if not case["retry_allowed"]:
+        assert not decision.race
+        last |= case["health"].probed
+    failing = [name in last for name in models]
     assert failing == sorted(failing)
     if decision.race:
         first, second = (case["table"].models[name] for name in models[:2])
@@ -178,6 +187,7 @@ outcomes = st.builds(
     attempts=st.none() | st.integers(1, 4),
     input_tokens=st.none() | st.integers(0, 10**6),
     first_byte_ms=st.none() | st.floats(0, 1e6),
+    note=st.none() | st.just("retry budget spent"),
 )
 
 
@@ -196,6 +206,7 @@ def test_a_record_survives_json_and_replays_to_the_same_decision(
         race_allowed=case["race_allowed"],
         decision=decision,
         outcome=outcome,
+        retry_allowed=case["retry_allowed"],
     )
     read = Record.from_json_dict(json.loads(json.dumps(record.to_json_dict())))
     assert read == record

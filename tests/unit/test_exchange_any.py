@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism.exchange.attempt import AttemptStage
+from prism.exchange.route import always
 from prism.exchange.steps import Proceed, Reply, RequestHeaders, Rewrite
 
 from .stages import CHAT, HI, KEYS, live, routed
@@ -92,7 +93,7 @@ def test_the_route_stage_takes_anything(
 def test_the_attempt_stage_takes_anything(
     headers: dict[str, str], body: bytes, complete: bool
 ) -> None:
-    stage = AttemptStage(OPEN)
+    stage = AttemptStage(OPEN, 0, always)
     step = stage.on_headers(RequestHeaders(headers, complete))
     assert not complete or not isinstance(step, Proceed)
     if isinstance(step, Proceed):

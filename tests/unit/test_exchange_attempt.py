@@ -8,9 +8,9 @@ import pytest
 
 from prism.exchange.steps import Reply, Rewrite
 from prism.exchange.targets import Live
-from prism.routing.catalog import Credential
+from prism.routing.catalog import Credential, Table
 
-from .stages import ID, attempted, encoded, live, routed
+from .stages import ID, attempted, encoded, error_of, live, routed
 from .tables import catalog, table
 
 NAMED = {1: ("tiny", "acorn"), 2: ("small", "birch"), 3: ("medium", "acorn")}
@@ -78,6 +78,7 @@ def test_a_request_without_a_body_is_sent_on_with_path_and_key() -> None:
     assert dict(step.set_headers) == {
         ":path": "/v1/chat/completions",
         "authorization": "Bearer sk-birch",
+        "x-envoy-upstream-rq-per-try-timeout-ms": "90000",
     }
 
 
@@ -132,3 +133,67 @@ def test_where_one_model_may_answer_its_other_keys_are_tried() -> None:
 def test_a_single_key_leaves_the_request_s_id_alone() -> None:
     sent = first(live(), encoded())
     assert "x-request-id" not in dict(sent.set_headers)
+
+
+def timeout_of(step: object) -> str | None:
+    assert isinstance(step, Rewrite)
+    return dict(step.set_headers).get("x-envoy-upstream-rq-per-try-timeout-ms")
+
+
+@pytest.mark.parametrize(("after_ms", "left"), [(0, "90000"), (89_999, "1"), (-5000, "90000")])
+def test_an_attempt_gets_what_is_left_of_the_time(after_ms: int, left: str) -> None:
+    made = live()
+    begun = first(made, encoded())
+    step = attempted(begun, 2, begun.body, live=made, after_ms=after_ms)
+    assert timeout_of(step) == left
+
+
+@pytest.mark.parametrize("after_ms", [90_000, 10**9])
+def test_past_the_deadline_no_attempt_is_made(after_ms: int) -> None:
+    made = live()
+    begun = first(made, encoded())
+    step = attempted(begun, 2, begun.body, live=made, after_ms=after_ms, take=unasked)
+    found = error_of(step)
+    assert (found["code"], found["type"]) == ("deadline_exceeded", "timeout_error")
+    assert "within 90 s" in found["message"]
+    assert isinstance(step, Reply)
+    assert step.status == 504
+    assert ("x-envoy-ratelimited", "true") in step.headers, "Envoy must not go on"
+
+
+def test_without_budget_no_attempt_is_made() -> None:
+    made, asked = live(), []
+
+    def take(table: Table) -> bool:
+        asked.append(table.name)
+        return False
+
+    begun = first(made, encoded())
+    step = attempted(begun, 2, begun.body, live=made, take=take)
+    assert error_of(step)["code"] == "retry_budget_spent"
+    assert isinstance(step, Reply)
+    assert step.status == 503
+    assert {("x-envoy-ratelimited", "true"), ("retry-after", "1")} <= set(step.headers)
+    assert asked == ["main"]
+
+
+def test_what_races_is_not_in_the_budget_and_keeps_its_own_limit() -> None:
+    made = live()
+    begun = first(made, encoded())
+    raced = {"x-prism-attempt-timeout-ms": "30000"}
+    step = attempted(begun, 2, begun.body, live=made, after_ms=1000, take=unasked, **raced)
+    assert timeout_of(step) == "30000"
+    step = attempted(begun, 2, begun.body, live=made, after_ms=80_000, take=unasked, **raced)
+    assert timeout_of(step) == "10000"
+
+
+def test_a_table_that_is_gone_bounds_nothing() -> None:
+    made = live()
+    begun = first(made, encoded())
+    gone = {"x-prism-table": "gone"}
+    step = attempted(begun, 2, begun.body, live=made, after_ms=10**9, take=unasked, **gone)
+    assert timeout_of(step) is None
+
+
+def unasked(_: Table) -> bool:
+    raise AssertionError("the budget is not asked")

@@ -32,6 +32,7 @@ from prism.routing.catalog import (
     Price,
     Racing,
     Retry,
+    RetryBudget,
     Task,
     Wait,
 )
@@ -98,7 +99,7 @@ def test_a_table_with_every_field() -> None:
     )
     assert (result.project_header, result.require_api_key) == ("x-project", True)
     assert result.failure_mode is FailureMode.CLOSED
-    assert result.retry == Retry(2, 90.0)
+    assert result.retry == Retry(2, 90.0, 120.0, RetryBudget(10, 5))
     raced = frozenset({Mode.SPORT, Mode.BALANCED})
     assert result.racing == Racing(raced, Wait.P95, 250, 0.25, 2.5)
 

@@ -44,7 +44,11 @@ def test_defaults_of_a_table() -> None:
     }
     assert spec["identity"] == {"apiKeys": "Optional"}
     assert spec["failureMode"] == "Open"
-    assert spec["retry"] == {"maxAttempts": 3, "attemptTimeout": "30s"}
+    assert spec["retry"] == {
+        "maxAttempts": 3,
+        "attemptTimeout": "30s",
+        "budget": {"percent": 20, "reserve": 20},
+    }
     assert spec["racing"] == {"modes": [], "wait": "Fixed", "waitMs": 0, "maxShare": 0.1}
 
 
@@ -65,7 +69,11 @@ def test_defaults_of_a_policy() -> None:
 def test_a_partly_given_object_is_completed() -> None:
     text = (DATA / "table-smallest.yaml").read_text("utf-8") + "  retry: {maxAttempts: 1}\n"
     resource = read_text(text, "t")[0][0]
-    assert resource.spec["retry"] == {"maxAttempts": 1, "attemptTimeout": "30s"}
+    assert resource.spec["retry"] == {
+        "maxAttempts": 1,
+        "attemptTimeout": "30s",
+        "budget": {"percent": 20, "reserve": 20},
+    }
 
 
 def test_the_defaults_are_not_shared() -> None:

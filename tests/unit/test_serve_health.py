@@ -195,7 +195,7 @@ def test_what_was_measured_stays_through_changes() -> None:
     model.fail(FAILURES)
     assert model.tracker.now() == Health(frozenset("m"), {"m": 12.0})
     model.rest()
-    assert model.tracker.now() == Health(frozenset(), {"m": 12.0})
+    assert model.tracker.now() == Health(frozenset(), {"m": 12.0}, frozenset({"m"}))
     model.tracker.measured({"m": 15.0})
     assert model.tracker.now() == Health(frozenset("m"), {"m": 15.0})
 

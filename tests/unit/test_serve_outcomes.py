@@ -19,6 +19,7 @@ from prism.routing.decide import Health, decide
 from prism.routing.identify import Caller
 from prism.routing.plan import compile_plan
 from prism.routing.record import Record
+from prism.serve.budget import RetryBudgets
 from prism.serve.classifying import Answer
 from prism.serve.health import FAILURES
 from prism.serve.learning import Learning
@@ -81,7 +82,12 @@ class Setting:
         self.recent = Recent()
         races = RaceLedger(self.clock)
         self.processor = processor = Processor(
-            Never(), self.learning.health, self.recent, self.learning.keys, races
+            Never(),
+            self.learning.health,
+            self.recent,
+            self.learning.keys,
+            races,
+            RetryBudgets(self.clock),
         )
         self.live = processor.live = compile_live(compile_plan(found), found, {**secrets, **others})
         self.outcomes = Outcomes(processor, self.recent, self.learning)

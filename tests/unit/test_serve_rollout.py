@@ -20,6 +20,7 @@ from envoy.service.discovery.v3.discovery_pb2 import (
 from prism.resources import Problem, Severity
 from prism.serve import rollout as rollouts
 from prism.serve.ads import Ads
+from prism.serve.budget import RetryBudgets
 from prism.serve.configuration import Configuration
 from prism.serve.credentials import Credentials
 from prism.serve.envoy_admin import EnvoyAdmin
@@ -107,7 +108,8 @@ class Parts:
         self.envoy = Envoy()
         self.ads = Ads()
         races, resting = RaceLedger(lambda: 0.0), KeyTracker(lambda: 0.0)
-        self.processor = Processor(Unasked(), HealthTracker(lambda: 0.0), Recent(), resting, races)
+        health, budgets = HealthTracker(lambda: 0.0), RetryBudgets(lambda: 0.0)
+        self.processor = Processor(Unasked(), health, Recent(), resting, races, budgets)
         envoy = EnvoyAdmin(folder / "no-envoy.sock")
         self.configuration = Configuration(self.ads, self.processor, "", envoy)
         self.last_good = SnapshotFile(folder / "last-good", Origin.LAST_GOOD)

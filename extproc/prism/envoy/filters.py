@@ -241,6 +241,8 @@ def local_replies() -> dict[str, Any]:
         "param": None,
         "code": "provider_credential_refused",
     }
+    late = {**error, "message": "No model began to answer in time."}
+    too_late = {"filters": [_status_is(504), {"response_flag_filter": {"flags": ["UT"]}}]}
     return {
         "mappers": [
             {
@@ -251,6 +253,10 @@ def local_replies() -> dict[str, Any]:
             {
                 "filter": _status_is(413),
                 "body_format_override": {"json_format": {"error": too_large}},
+            },
+            {
+                "filter": {"and_filter": too_late},
+                "body_format_override": {"json_format": {"error": late}},
             },
             {
                 # Any flag: Envoy could not do its work. Prism's own answers come without.

@@ -99,6 +99,8 @@ def _decided(direct: Iterable[str]) -> dict[str, Any]:
             names.set_header(headers.ANSWER_MODE, "%DYNAMIC_METADATA(prism:mode)%"),
             names.set_header(headers.ATTEMPTS, "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
         ],
+        # What ends the attempts is between the attempt stage and Envoy.
+        "response_headers_to_remove": [headers.ENVOY_RATELIMITED],
     }
 
 

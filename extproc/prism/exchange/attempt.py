@@ -1,37 +1,68 @@
 """The attempt stage: a further attempt, from the first one's request to the next target's.
 
 It keeps nothing from the route stage: what it needs came along in headers, and the target
-is found by the name of the cluster that Envoy is about to use.
+is found by the name of the cluster that Envoy is about to use. It is also where attempts end
+that there is no time for, or no room in the table's budget.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from prism.exchange import headers as names
 from prism.exchange.errors import error
 from prism.exchange.rewriting import rewrite_attempt
 from prism.exchange.steps import Proceed, Reply, RequestHeaders, Step
 from prism.exchange.targets import NONE_RESTS, Live, Resting, Target
+from prism.routing.catalog import Table
 
 _SPAN = re.compile("([0-9]{1,12})-([0-9]{1,12})")
 _BAD_SPAN = (-1, -1)
+_ID = re.compile("[0-9a-f]{28}")
+_ID_TIME = 12
+"""Digits of a decision's id that are its time, in milliseconds since the epoch."""
+_DIGITS = re.compile("[0-9]{1,9}")
+_SPENT = (
+    "The model that was tried failed, and so many requests fail just now that no other one is "
+    "tried. Try again in a moment."
+)
+Take = Callable[[Table], bool]
+"""Takes one further attempt from a table's budget; false where none is left."""
 
 
 class AttemptStage:
-    """One attempt after the first."""
+    """One attempt after the first. ``now_ms`` is the time (milliseconds since the epoch).
 
-    __slots__ = ("_again", "_decision_id", "_live", "_path", "_resting", "_span", "_target")
+    ``ended`` says why the attempt was not made, where deadline or budget forbade it.
+    """
 
-    def __init__(self, live: Live, resting: Resting = NONE_RESTS) -> None:
+    __slots__ = (
+        "_again",
+        "_live",
+        "_now_ms",
+        "_path",
+        "_resting",
+        "_span",
+        "_take",
+        "_target",
+        "_timeout_ms",
+        "decision_id",
+        "ended",
+    )
+
+    def __init__(self, live: Live, now_ms: int, take: Take, resting: Resting = NONE_RESTS) -> None:
         self._live = live
+        self._now_ms = now_ms
+        self._take = take
         self._resting = resting
         self._target: Target
         self._again = 0
-        self._decision_id = ""
         self._path = ""
         self._span: tuple[int, int] | None = None
+        self._timeout_ms: int | None = None
+        self.decision_id = ""
+        self.ended: str | None = None
 
     def on_headers(self, event: RequestHeaders) -> Step:
         """Find the target of this attempt."""
@@ -40,9 +71,11 @@ class AttemptStage:
         cluster = headers.get(names.CLUSTER_PREFIX + number, "")
         target = self._live.clusters.get(cluster)
         span = _span(headers.get(names.MODEL_SPAN))
-        self._decision_id = headers.get(names.DECISION_ID, "")
+        self.decision_id = headers.get(names.DECISION_ID, "")
         if target is None or target.missing_key is not None or span is _BAD_SPAN:
-            return _gone(self._decision_id, number)
+            return _gone(self.decision_id, number)
+        if (reply := self._bounded(headers)) is not None:
+            return reply
         self._target = target
         self._again = _again(headers, number, cluster)
         self._path = headers.get(names.API_PATH, "")
@@ -55,16 +88,49 @@ class AttemptStage:
         """Write path, key and model name of this attempt's target."""
         return self._rewrite(body)
 
+    def _bounded(self, headers: Mapping[str, str]) -> Reply | None:
+        """Give the attempt what is left of the time for all, or say why it is not made.
+
+        A table that is gone bounds nothing more; what races has bounds of its own.
+        """
+        table = self._live.plan.tables.get(headers.get(names.TABLE, ""))
+        if table is None:
+            return None
+        raced = headers.get(names.ATTEMPT_TIMEOUT_MS, "")
+        if _ID.fullmatch(self.decision_id):
+            began_ms = int(self.decision_id[:_ID_TIME], 16)
+            total_s = table.retry.total_timeout_s
+            # A clock that was set back gives nobody more time.
+            left_ms = round(total_s * 1000) - max(0, self._now_ms - began_ms)
+            if left_ms <= 0:
+                self.ended = f"no answer began within {total_s:g} s"
+                message = f"Every model that was tried failed or was slow: {self.ended}."
+                reply = error(504, "deadline_exceeded", message, decision_id=self.decision_id)
+                return _last(reply)
+            self._timeout_ms = min(left_ms, int(raced)) if _DIGITS.fullmatch(raced) else left_ms
+        if not raced and not self._take(table):
+            self.ended = "retry budget spent"
+            reply = error(503, "retry_budget_spent", _SPENT, decision_id=self.decision_id)
+            return _last(reply)
+        return None
+
     def _rewrite(self, body: bytes | None) -> Step:
         return rewrite_attempt(
             self._target,
             path=self._path,
             body=body,
             span=self._span,
-            decision_id=self._decision_id,
+            decision_id=self.decision_id,
+            timeout_ms=self._timeout_ms,
             resting=self._resting,
             again=self._again,
         )
+
+
+def _last(reply: Reply) -> Reply:
+    """The same answer, after which Envoy makes no further attempt."""
+    ends = ((names.ENVOY_RATELIMITED, "true"), (names.RETRY_AFTER, "1"))
+    return Reply(reply.status, (*reply.headers, *ends), reply.body)
 
 
 def _again(headers: Mapping[str, str], number: str, cluster: str) -> int:

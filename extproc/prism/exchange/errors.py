@@ -13,6 +13,7 @@ _TYPES = {
     404: "invalid_request_error",
     429: "rate_limit_error",
     503: "service_unavailable_error",
+    504: "timeout_error",
 }
 
 

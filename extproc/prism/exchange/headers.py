@@ -46,6 +46,8 @@ API_PATH: Final = "x-prism-api-path"
 ATTEMPT_TIMEOUT_MS: Final = "x-prism-attempt-timeout-ms"
 """Only in races: how long an attempt may take until headers. The internal listener ends it, since
 the gateway's own limit only starts the next one there."""
+TABLE: Final = "x-prism-table"
+"""The table that decided; its settings bound further attempts."""
 MAX_ATTEMPTS: Final = 5
 """As many attempts as a table may ask for; Envoy's routes know this many cluster headers."""
 
@@ -63,6 +65,7 @@ def further() -> tuple[str, ...]:
         MODEL_SPAN,
         API_PATH,
         ATTEMPT_TIMEOUT_MS,
+        TABLE,
     )
 
 
@@ -73,6 +76,7 @@ INTERNAL: Final = (
     API_PATH,
     ATTEMPT_TIMEOUT_MS,
     FIRST_CLUSTER,
+    TABLE,
     *(cluster_header(number) for number in range(1, MAX_ATTEMPTS + 1)),
 )
 
@@ -88,3 +92,5 @@ ENVOY_MAX_RETRIES: Final = "x-envoy-max-retries"
 ENVOY_PER_TRY_TIMEOUT_MS: Final = "x-envoy-upstream-rq-per-try-timeout-ms"
 ENVOY_HEDGE: Final = "x-envoy-hedge-on-per-try-timeout"
 ENVOY_ATTEMPT_COUNT: Final = "x-envoy-attempt-count"
+ENVOY_RATELIMITED: Final = "x-envoy-ratelimited"
+"""On an answer: Envoy makes no further attempt, whatever its status."""

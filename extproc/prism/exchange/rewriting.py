@@ -44,7 +44,7 @@ def rewrite(
         "task": decision.task.value,
         "mode": decision.mode.value,
     }
-    timeout = str(round(retry.attempt_timeout_s * 1000))
+    timeout = str(round(min(retry.attempt_timeout_s, retry.total_timeout_s) * 1000))
     if race is None:
         set_headers += (
             (names.ENVOY_MAX_RETRIES, str(len(targets) - 1)),
@@ -70,6 +70,7 @@ def rewrite(
             labels[names.MODEL_SPAN] = f"{edited.model_start}-{edited.model_end}"
     if len(targets) > 1:
         labels[names.API_PATH] = path
+        labels[names.TABLE] = decision.table
     remove: tuple[str, ...] = _CLIENT_KEYS
     if project_header is not None:
         remove = (*remove, project_header)
@@ -88,15 +89,19 @@ def rewrite_attempt(
     body: bytes | None,
     span: tuple[int, int] | None,
     decision_id: str,
+    timeout_ms: int | None = None,
     resting: Resting = NONE_RESTS,
     again: int = 0,
 ) -> Rewrite:
     """Write a further attempt: the same request for another target, or, where ``again`` says
     how many attempts this one has had already, with another of its keys.
 
+    ``timeout_ms`` is how long it may take until headers.
     ``body`` is attempt 1's; ``span`` says where its model name is (``MODEL_SPAN``).
     """
     set_headers = [(":path", target.base_path + path)]
+    if timeout_ms is not None:
+        set_headers.append((names.ENVOY_PER_TRY_TIMEOUT_MS, str(timeout_ms)))
     if body is not None and span is not None:
         start, end = span
         view = memoryview(body)

@@ -7,7 +7,7 @@ for the body: answered earlier, Envoy would have to close the client's connectio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from prism.exchange import answers
@@ -21,6 +21,7 @@ from prism.exchange.steps import Classify, Proceed, Reply, RequestHeaders, Step
 from prism.exchange.targets import NONE_RESTS, Live, Resting, Target
 from prism.prompt.chat import Chat, kwargs_of, model_of, read_chat
 from prism.prompt.document import BadBody, Document, read
+from prism.routing.catalog import Table
 from prism.routing.decide import Health, decide, needs_classification
 from prism.routing.decision import Decision
 from prism.routing.identify import Caller
@@ -44,6 +45,16 @@ class Routed:
     classification: Classification | None
     decision: Decision
     race_allowed: bool
+    retry_allowed: bool
+
+
+MayRetry = Callable[[Table], bool]
+"""Whether a table's budget of further attempts leaves any."""
+
+
+def always(_: Table) -> bool:
+    """A budget without bounds."""
+    return True
 
 
 class RouteStage:
@@ -56,6 +67,7 @@ class RouteStage:
         "_document",
         "_endpoint",
         "_held",
+        "_may_retry",
         "_method",
         "_request",
         "_signals",
@@ -75,12 +87,14 @@ class RouteStage:
         decision_id: str,
         races: Races = NO_RACES,
         resting: Resting = NONE_RESTS,
+        may_retry: MayRetry = always,
     ) -> None:
         self.live = live
         self.health = health
         self.races = races
         self.resting = resting
         self.decision_id = decision_id
+        self._may_retry = may_retry
         self._held: Reply | None = None
         self._document: Document | None = None
         self._caller: Caller
@@ -120,9 +134,11 @@ class RouteStage:
 
     def on_classified(self, classification: Classification | None, degraded: str | None) -> Step:
         """Decide with the classifier's answer, or with why there is none."""
+        table = self._caller.table
         if classification is not None:
-            classification = corrected(self._caller.table.predictor, classification)
-        race_allowed = allowed(self._caller.table, self.races, self.decision_id)
+            classification = corrected(table.predictor, classification)
+        race_allowed = allowed(table, self.races, self.decision_id)
+        retry_allowed = self._may_retry(table)
         decision = decide(
             self.live.plan,
             self._caller,
@@ -131,21 +147,22 @@ class RouteStage:
             self.health,
             degraded=degraded,
             race_allowed=race_allowed,
+            retry_allowed=retry_allowed,
         )
-        self.routed = Routed(self._signals, classification, decision, race_allowed)
+        self.routed = Routed(self._signals, classification, decision, race_allowed, retry_allowed)
         if self._endpoint.kind is Kind.DRY_RUN:
             return answers.dry_run(decision, classification, self.live.version, self.decision_id)
         if decision.refusal is not None:
             refusal = decision.refusal
             return self._error(refusal.status, refusal.code, refusal.message)
-        targets = self._targets(decision)
+        targets = self._targets(decision, retry_allowed)
         if isinstance(targets, Reply):
             return targets
         if decision.race:
             self.race = self._race(decision, targets)
         return rewrite(
             targets,
-            self._caller.table.retry,
+            table.retry,
             path=self._endpoint.path,
             document=self._document,
             decision=decision,
@@ -216,10 +233,12 @@ class RouteStage:
         )
         return self.on_classified(None, None)
 
-    def _targets(self, decision: Decision) -> list[Target] | Reply:
+    def _targets(self, decision: Decision, retry_allowed: bool) -> list[Target] | Reply:
         """The decision's models that can be called; those whose key is missing can't."""
         found = [self.live.targets[decision.table, name] for name in decision.models]
         usable = [target for target in found if target.missing_key is None]
+        if not retry_allowed and usable:
+            return usable[:1]
         if len(usable) == 1:
             # No other model may answer, but another key may be taken where this one is not.
             tries = min(len(usable[0].keys), self._caller.table.retry.max_attempts)

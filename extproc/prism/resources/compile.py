@@ -27,6 +27,7 @@ from prism.routing.catalog import (
     Provider,
     Racing,
     Retry,
+    RetryBudget,
     Table,
     Task,
     Wait,
@@ -59,7 +60,7 @@ def to_table(resource: Resource) -> Table:
         project_header=header.lower() if header else None,
         require_api_key=spec["identity"]["apiKeys"] == "Required",
         failure_mode=FailureMode(spec["failureMode"]),
-        retry=Retry(retry["maxAttempts"], seconds(retry["attemptTimeout"])),
+        retry=_retry(retry),
         racing=Racing(
             modes=frozenset(Mode(mode) for mode in racing["modes"]),
             wait=Wait(racing["wait"]),
@@ -77,6 +78,17 @@ def _predictor(item: Mapping[str, Any]) -> Predictor:
         classifier=item["classifier"],
         trade={mode: float(item["trade"][mode]) for mode in MODES},
         weights={entry["name"]: half_floats(entry["weights"]) for entry in item["models"]},
+    )
+
+
+def _retry(item: Mapping[str, Any]) -> Retry:
+    most, attempt_s, budget = item["maxAttempts"], seconds(item["attemptTimeout"]), item["budget"]
+    total = item.get("totalTimeout")
+    return Retry(
+        max_attempts=most,
+        attempt_timeout_s=attempt_s,
+        total_timeout_s=seconds(total) if total else most * attempt_s,
+        budget=RetryBudget(budget["percent"], budget["reserve"]),
     )
 
 

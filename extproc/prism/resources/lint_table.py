@@ -173,10 +173,8 @@ def _settings(spec: Spec) -> Iterator[Finding]:
         message = f"{header} has another meaning; use a header of your own, such as x-project"
         yield Finding(("spec", "identity", "trustedProjectHeader"), message)
     retry, racing = mapping(spec, "retry"), mapping(spec, "racing")
-    timeout = text(retry, "attemptTimeout")
-    attempt = seconds(timeout)
-    if timeout and not 0.01 <= attempt <= 3600:
-        yield Finding(("spec", "retry", "attemptTimeout"), "must be from 10ms to 1h")
+    yield from _timeouts(retry)
+    attempt = seconds(text(retry, "attemptTimeout"))
     if not list(texts(racing, "modes")):
         return
     if number(retry, "maxAttempts") == 1:
@@ -185,3 +183,15 @@ def _settings(spec: Spec) -> Iterator[Finding]:
     if attempt and (number(racing, "waitMs") or 0) >= attempt * 1000:
         message = "is not shorter than spec.retry.attemptTimeout, so nothing would be raced"
         yield warning(("spec", "racing", "waitMs"), message)
+
+
+def _timeouts(retry: Spec) -> Iterator[Finding]:
+    path: Path = ("spec", "retry")
+    for name in ("attemptTimeout", "totalTimeout"):
+        value = text(retry, name)
+        if value and not 0.01 <= seconds(value) <= 3600:
+            yield Finding((*path, name), "must be from 10ms to 1h")
+    attempt, total = (seconds(text(retry, n)) for n in ("attemptTimeout", "totalTimeout"))
+    if 0 < total < attempt:
+        message = "is shorter than spec.retry.attemptTimeout, so no attempt ever gets that long"
+        yield warning((*path, "totalTimeout"), message)

@@ -126,11 +126,23 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryBudget:
+    """How many further attempts there may be, so that an outage is not amplified: ``percent`` of
+    the number of requests, and ``reserve`` more after a quiet time."""
+
+    percent: int
+    reserve: int
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
-    """How the gateway goes on to the next model: attempts in all, seconds to headers for each."""
+    """How the gateway goes on to the next model: attempts in all, seconds to headers for each
+    and for all together."""
 
     max_attempts: int
     attempt_timeout_s: float
+    total_timeout_s: float
+    budget: RetryBudget
 
 
 class Wait(StrEnum):

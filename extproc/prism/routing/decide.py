@@ -22,11 +22,13 @@ from prism.routing.signals import Classification, Corrections, Signals
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is known of the models just now, by their names: which are ``failing``, and the
-    milliseconds to the first token of those that were measured."""
+    """What is known of the models just now, by their names: which are ``failing``, the
+    milliseconds to the first token of those that were measured, and which of those that
+    failed this request is to try in their own place (``probed``)."""
 
     failing: frozenset[str] = frozenset()
     first_token_ms: Mapping[str, float] = field(default_factory=lambda: UNMEASURED)
+    probed: frozenset[str] = frozenset()
 
 
 def needs_classification(plan: Plan, caller: Caller, signals: Signals) -> bool:
@@ -55,12 +57,14 @@ def decide(
     *,
     degraded: str | None = None,
     race_allowed: bool = True,
+    retry_allowed: bool = True,
 ) -> Decision:
     """Which models to try for a request, in order, or why none can be.
 
     ``caller`` must come from ``identify`` with this ``plan``. ``degraded`` says why there
     is no ``classification`` ("deadline of 20 ms passed") and counts only without one.
-    ``race_allowed`` is the caller's say on share and cost of races (``racing.allowed``).
+    ``race_allowed`` is the caller's say on share and cost of races (``racing.allowed``),
+    ``retry_allowed`` on the table's budget of further attempts.
     """
     scope = plan.scope(caller.table, caller.policy)
     table = scope.table
@@ -92,15 +96,21 @@ def decide(
     models: Sequence[Model] = ()
     race = False
     if not isinstance(found, Refusal):
-        models = _attempts(scope, _healthy_first(found, health, trace), trace)
-        bar = barred(
-            scope,
-            mode,
-            models,
-            health.failing,
-            acts_at_provider=signals.acts_at_provider,
-            room=race_allowed,
-        )
+        # Nobody is sent to try a failing model without another to go on to.
+        failing = health.failing if retry_allowed else health.failing | health.probed
+        models = _attempts(scope, _healthy_first(found, failing, trace), trace)
+        bar: str | None = ""
+        if retry_allowed:
+            bar = barred(
+                scope,
+                mode,
+                models,
+                failing,
+                acts_at_provider=signals.acts_at_provider,
+                room=race_allowed,
+            )
+        else:
+            trace.append(Reason(Step.ATTEMPTS, "retry budget spent: one attempt only"))
         race = _race(bar, racers(table.racing, models), trace)
     policy = scope.policy
     return Decision(
@@ -148,16 +158,18 @@ def _task(
     return task, Reason(Step.CLASSIFY, f"{task}, confidence {classification.confidence:.2f}")
 
 
-def _healthy_first(models: Sequence[Model], health: Health, trace: list[Reason]) -> Sequence[Model]:
-    if not health.failing:
-        return models
-    failing = [model for model in models if model.name in health.failing]
+def _healthy_first(
+    models: Sequence[Model], failing: frozenset[str], trace: list[Reason]
+) -> Sequence[Model]:
     if not failing:
         return models
-    healthy = [model for model in models if model.name not in health.failing]
+    last = [model for model in models if model.name in failing]
+    if not last:
+        return models
+    healthy = [model for model in models if model.name not in failing]
     text = "failing now, goes last" if healthy else "failing now, as every candidate is"
-    trace += [Reason(Step.HEALTH, text, model.name) for model in failing]
-    return [*healthy, *failing]
+    trace += [Reason(Step.HEALTH, text, model.name) for model in last]
+    return [*healthy, *last]
 
 
 def _attempts(scope: Scope, models: Sequence[Model], trace: list[Reason]) -> Sequence[Model]:

@@ -32,8 +32,9 @@ class Outcome:
     """What came of a decision; ``None`` is what is not known (yet).
 
     ``status`` is HTTP's, as the client saw it. ``provider`` and ``model`` are those that
-    really answered. Tokens are the provider's count, ``cached_input_tokens`` being part of
-    ``input_tokens``. Times are milliseconds since the request came in.
+    really answered. ``note`` says why Prism ended the attempts, where it did. Tokens are
+    the provider's count, ``cached_input_tokens`` being part of ``input_tokens``. Times are
+    milliseconds since the request came in.
     """
 
     status: int | None = None
@@ -45,6 +46,7 @@ class Outcome:
     cached_input_tokens: int | None = None
     first_byte_ms: float | None = None
     total_ms: float | None = None
+    note: str | None = None
 
     def to_json_dict(self) -> dict[str, Any]:
         """What is known, ready for ``json.dumps``."""
@@ -67,6 +69,7 @@ _OUTCOME_KEYS = {
     "cached_input_tokens": "cachedInputTokens",
     "first_byte_ms": "firstByteMs",
     "total_ms": "totalMs",
+    "note": "note",
 }
 
 
@@ -75,7 +78,7 @@ class Record:
     """One decision with its inputs and, once known, its outcome.
 
     ``time`` is in seconds since the epoch. ``plan_version`` is the version of the plan
-    that decided. ``health`` and ``race_allowed`` are those given to ``decide``.
+    that decided. ``health``, ``race_allowed`` and ``retry_allowed`` are those given to ``decide``.
     """
 
     decision_id: str
@@ -87,6 +90,7 @@ class Record:
     race_allowed: bool
     decision: Decision
     outcome: Outcome | None = None
+    retry_allowed: bool = True
 
     def to_json_dict(self) -> dict[str, Any]:
         """All of it, ready for ``json.dumps``."""
@@ -99,7 +103,9 @@ class Record:
             "classification": None if known is None else classification_to_json(known),
             "failing": sorted(self.health.failing),
             "firstTokenMs": dict(self.health.first_token_ms),
+            "probed": sorted(self.health.probed),
             "raceAllowed": self.race_allowed,
+            "retryAllowed": self.retry_allowed,
             "decision": decision_to_json(self.decision),
             "outcome": None if self.outcome is None else self.outcome.to_json_dict(),
         }
@@ -119,10 +125,15 @@ class Record:
             plan_version=data["planVersion"],
             signals=signals_from_json(data["signals"]),
             classification=None if known is None else classification_from_json(known),
-            health=Health(frozenset(data["failing"]), data.get("firstTokenMs", {})),
+            health=Health(
+                frozenset(data["failing"]),
+                data.get("firstTokenMs", {}),
+                frozenset(data.get("probed", ())),
+            ),
             race_allowed=data["raceAllowed"],
             decision=decision_from_json(data["decision"]),
             outcome=None if outcome is None else Outcome.from_json_dict(outcome),
+            retry_allowed=data.get("retryAllowed", True),
         )
 
 
@@ -161,4 +172,5 @@ def replay(plan: Plan, record: Record) -> Decision:
         record.health,
         degraded=then.degraded,
         race_allowed=record.race_allowed,
+        retry_allowed=record.retry_allowed,
     )

@@ -66,6 +66,7 @@ class Admin:
                 "outcomesJoined": self.recent.joined,
                 "outcomesLost": self.recent.lost,
                 **self.processor.races.status(),
+                **self.processor.budgets.status(),
                 **{name: value for part in self.more for name, value in part().items()},
             }
         )

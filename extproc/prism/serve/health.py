@@ -159,4 +159,6 @@ class HealthTracker:
         self._wake = -math.inf
         if not half_open <= probed:
             self._asked = PROBE_ONE_IN  # the first request after a rest is a probe
-        self._probe = replace(self._health, failing=self._health.failing - half_open)
+        self._probe = replace(
+            self._health, failing=self._health.failing - half_open, probed=half_open
+        )

@@ -18,6 +18,7 @@ from prism.exchange.route import RouteStage
 from prism.exchange.steps import Classify, Proceed, Reply, Rewrite, Step
 from prism.exchange.targets import Live
 from prism.routing.record import Record
+from prism.serve.budget import RetryBudgets
 from prism.serve.classifying import Answer
 from prism.serve.health import HealthTracker
 from prism.serve.keys import KeyTracker
@@ -52,9 +53,11 @@ class Processor:
         recent: Recent,
         keys: KeyTracker,
         races: RaceLedger,
+        budgets: RetryBudgets,
     ) -> None:
         self.live: Live | None = None
         self.races = races
+        self.budgets = budgets
         self._asks = asks
         self._health = health
         self._recent = recent
@@ -80,7 +83,7 @@ class Processor:
                 answer = ext_proc.rewrite_at_once(step)
             else:
                 answer = ext_proc.reply_message(_reply(step))
-            self._charge(stage)
+            self._charge(stage, step)
         except Exception as error:
             await _fail(error, context)
             raise
@@ -121,12 +124,18 @@ class Processor:
         if type(step) is Classify:
             step = await self._classified(stage, step)
         await context.write(_encode(step, on_body=on_body))
-        self._charge(stage)
+        self._charge(stage, step)
         self._remember(stage)
 
     def _route_stage(self, live: Live, decision_id: str) -> RouteStage:
-        races, resting = self.races.now(), self._keys.now()
-        return RouteStage(live, self._health.now(), decision_id, races, resting=resting)
+        return RouteStage(
+            live,
+            self._health.now(),
+            decision_id,
+            self.races.now(),
+            resting=self._keys.now(),
+            may_retry=self.budgets.left,
+        )
 
     async def _classified(self, stage: RouteStage, step: Classify) -> Step:
         answer = self._asks.at_once(step.text)
@@ -134,10 +143,12 @@ class Processor:
             answer = await self._asks.classify(step.text, step.deadline_ms)
         return stage.on_classified(*answer)
 
-    def _charge(self, stage: RouteStage) -> None:
-        """Count the race of a decision, before the next request asks whether it may race."""
+    def _charge(self, stage: RouteStage, step: Step) -> None:
+        """Count the race and the request, before the next one asks what is left of either."""
         if stage.race is not None:
             self.races.opened(stage.decision_id, stage.race)
+        if type(step) is Rewrite and stage.routed is not None:
+            self.budgets.requested(stage.routed.decision.table)
 
     def _remember(self, stage: RouteStage) -> None:
         """Remember the decision, where one was made."""
@@ -152,6 +163,7 @@ class Processor:
                     health=stage.health,
                     race_allowed=routed.race_allowed,
                     decision=routed.decision,
+                    retry_allowed=routed.retry_allowed,
                 ),
                 # A dry run is nobody's traffic.
                 for_good=not stage.dry_run,
@@ -161,8 +173,11 @@ class Processor:
         message = await context.read()
         if message is _EOF:
             return
-        stage = AttemptStage(live, self._keys.now())
+        now_ms, take = time.time_ns() // 1_000_000, self.budgets.take
+        stage = AttemptStage(live, now_ms, take, self._keys.now())
         step: Step = stage.on_headers(ext_proc.headers_event(message))
+        if stage.ended is not None:
+            self._recent.note(stage.decision_id, stage.ended)
         if type(step) is not Proceed:
             await context.write(_encode(step, on_body=False))
             return

@@ -31,6 +31,7 @@ class Recent:
         self._keeper = keeper
         self._records: OrderedDict[str, Record] = OrderedDict()
         self._outcomes: dict[str, Outcome] = {}
+        self._notes: dict[str, str] = {}
         self.joined = 0
         """Outcomes that met their decision."""
         self.lost = 0
@@ -44,9 +45,17 @@ class Recent:
         if len(self._records) > self._size:
             oldest, _ = self._records.popitem(last=False)
             self._outcomes.pop(oldest, None)
+            self._notes.pop(oldest, None)
+
+    def note(self, decision_id: str, text: str) -> None:
+        """Say why Prism ended the attempts of a decision."""
+        if decision_id in self._records:
+            self._notes[decision_id] = text
 
     def join(self, decision_id: str, outcome: Outcome, cost_usd: float | None = None) -> None:
         """Put the outcome to its decision."""
+        if (note := self._notes.pop(decision_id, None)) is not None:
+            outcome = dataclasses.replace(outcome, note=note)
         if self._keeper is not None:
             self._keeper.ended(decision_id, outcome, cost_usd)
         if decision_id not in self._records:

@@ -20,6 +20,7 @@ from prism.ledger.store import Store
 from prism.ledger.writer import Writer
 from prism.serve.admin import Admin
 from prism.serve.ads import Ads
+from prism.serve.budget import RetryBudgets
 from prism.serve.classifying import BatchClassifier, Classifying
 from prism.serve.configuration import Configuration
 from prism.serve.credentials import Credentials
@@ -80,7 +81,8 @@ class Server:
             recent = Recent(keeper=ledger)
             ads, learning = Ads(), Learning.beginning(time.monotonic)
             races = RaceLedger(time.monotonic, learning.latencies.p95_ms)
-            processor = Processor(asks, learning.health, recent, learning.keys, races)
+            budgets = RetryBudgets(time.monotonic)
+            processor = Processor(asks, learning.health, recent, learning.keys, races, budgets)
             server = _grpc_server(processor, ads, Outcomes(processor, recent, learning))
             settings.socket.parent.mkdir(parents=True, exist_ok=True)
             settings.socket.unlink(missing_ok=True)
