@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import ssl
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,10 +12,8 @@ from typing import Any, Self
 
 import httpx
 
-from .running import PATIENCE_S, chat, free_port, until
+from .running import NO_TLS, PATIENCE_S, chat, free_port, until
 
-# Reading every authority of the machine takes longer than a request, and there is no TLS here.
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 ENVOY = Path(sys.executable).parent / "envoy"
 
 
@@ -29,7 +26,7 @@ class GatewayAt:
     def get(self, path: str) -> httpx.Response | None:
         """An admin endpoint's answer; None while it does not answer."""
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{self.admin}{path}", timeout=10, verify=_NO_TLS)
+            return httpx.get(f"{self.admin}{path}", timeout=10, verify=NO_TLS)
         return None
 
     def ready(self) -> bool:
@@ -64,7 +61,7 @@ class GatewayAt:
             json=body,
             headers=headers,
             timeout=30,
-            verify=_NO_TLS,
+            verify=NO_TLS,
         )
 
 

@@ -1,0 +1,216 @@
+"""The chaos matrix: every fault, streamed or not, raced or not, small or large.
+
+All cases meet one gateway, and nothing is switched between them. What the gateway learns of a
+model in one case must not matter to another, and three failures in a row do: so cases are spread
+over lanes, each with a table and a project of its own. A lane's cells name, in this order, a
+model whose provider fails, one that the project is denied, and one that is well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import product
+from typing import Any
+
+from prism.providers import Fault, FaultKind, ProviderSpec
+
+from . import config
+
+FAILS, DENIES, WELL = "beta", "gamma", "alpha"
+"""The providers: of the first model, of the one that policy denies, of the one that is well."""
+KEYS = {name: f"{name}-secret" for name in (FAILS, DENIES, WELL)}
+ENVIRONMENT = {f"CHAOS_{name.upper()}": key for name, key in KEYS.items()}
+LATE_MS = 50_000
+"""Longer than anything else here on a busy machine."""
+
+
+class Ends(Enum):
+    """What the client gets."""
+
+    NEXT = auto()
+    """The answer of the next model that the project may use."""
+    PASSED_ON = auto()
+    """What the first model said, whole, be it an answer or an error."""
+    BROKEN = auto()
+    """The beginning of a stream, and then a broken connection: it can't be begun anew."""
+    ERROR = auto()
+    """An error of Envoy's, which held a plain answer back that then broke off."""
+
+
+def status(code: int, message: str | None = None) -> Fault:
+    return Fault(kind=FaultKind.STATUS, status=code, message=message)
+
+
+FAULTS = {
+    "none": (None, Ends.PASSED_ON),
+    "400": (status(400, "no such parameter"), Ends.PASSED_ON),
+    "401": (status(401), Ends.NEXT),
+    "429": (status(429), Ends.NEXT),
+    "503": (status(503), Ends.NEXT),
+    "reset": (Fault(kind=FaultKind.RESET), Ends.NEXT),
+    "hang": (Fault(kind=FaultKind.HANG), Ends.NEXT),
+    "delay": (Fault(kind=FaultKind.DELAY, delay_ms=200), Ends.PASSED_ON),
+    "late": (Fault(kind=FaultKind.DELAY, delay_ms=LATE_MS), Ends.NEXT),
+    "slow": (Fault(kind=FaultKind.SLOW, between_ms=5), Ends.PASSED_ON),
+    "cut": (Fault(kind=FaultKind.CUT, after_chunks=2), Ends.BROKEN),
+    "stream-error": (Fault(kind=FaultKind.STREAM_ERROR, after_chunks=2), Ends.PASSED_ON),
+    "garbage": (Fault(kind=FaultKind.GARBAGE), Ends.PASSED_ON),
+}
+RACED_ONLY = {"late"}
+FAILURES = {"401", "429", "503", "reset", "hang", "cut", "stream-error"}
+"""What counts against a model."""
+MODES = {False: "balanced", True: "sport"}
+"""Sport is raced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A table and a project for cases of one fault, which stream or do not: two of them, where
+    the fault counts against the model."""
+
+    what: str
+    stream: bool
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.what}-{'stream' if self.stream else 'plain'}-{self.number}"
+
+    @property
+    def key(self) -> str:
+        """The client's key."""
+        return f"prism-chaos-{self.name}"
+
+    @property
+    def fault(self) -> Fault | None:
+        """What happens to the lane's first model, and to no other."""
+        found = FAULTS[self.what][0]
+        if found is None:
+            return None
+        members = {name: getattr(found, name) for name in found.__struct_fields__}
+        return Fault(**{**members, "model": upstream(self.model(FAILS))})
+
+    @property
+    def ends(self) -> Ends:
+        plain = {"stream-error": Ends.NEXT, "cut": Ends.ERROR}  # the first becomes a 500
+        found = FAULTS[self.what][1]
+        return found if self.stream else plain.get(self.what, found)
+
+    @property
+    def attempts(self) -> list[str]:
+        """The providers that are asked, in order."""
+        return [FAILS, WELL] if self.ends is Ends.NEXT else [FAILS]
+
+    def model(self, provider: str) -> str:
+        """The lane's model at a provider."""
+        return f"first-{self.name}" if provider == FAILS else f"at-{provider}"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One request. ``size`` is that of its body, in bytes, about."""
+
+    lane: Lane
+    racing: bool
+    size: int
+    client: str = "raw"
+
+    @property
+    def name(self) -> str:
+        how = ("stream" if self.lane.stream else "plain", "raced" if self.racing else "alone")
+        size = "5MB" if self.size > 1_000_000 else "1kB"
+        return "-".join((self.lane.what, *how, size, self.client))
+
+    def body(self, provider: str | None = None) -> bytes:
+        """The request's body, spaced as no client would, for any model or a provider's."""
+        model = "auto" if provider is None else upstream(self.lane.model(provider))
+        return _BODY % (
+            b"true" if self.lane.stream else b"false",
+            json.dumps(model).encode(),
+            self.name.encode(),
+            _TEXT * (self.size // len(_TEXT) + 1),
+        )
+
+
+_BODY = (
+    b'{ "temperature":1.0, "stream" :%s,"model":  %s,\n "user":"%s",'
+    b'"messages":[{"role":"user","content":"%s"}], "seed":12345678901234567890 }'
+)
+_TEXT = r"Grüße 你好 😀 \u00e9 \"model\": \"auto\" ".encode()
+
+
+def cases() -> Iterator[Case]:
+    """The whole matrix, and small ones for the real client."""
+    for what, stream in product(FAULTS, (False, True)):
+        number = 0
+        for client, racing, size in [
+            *product(("raw",), (False, True), (1000, 5_000_000)),
+            ("openai", what in RACED_ONLY, 1000),
+        ]:
+            if racing or what not in RACED_ONLY:
+                lane = Lane(what, stream, number // 2 if what in FAILURES else 0)
+                yield Case(lane, racing, size, client)
+                number += 1
+
+
+def upstream(model: str) -> str:
+    """What a model is called at its provider."""
+    return f"{model}-2026-11"
+
+
+def specs() -> list[ProviderSpec]:
+    """Providers that insist on their own key and answer for any model."""
+    return [ProviderSpec(name=name, api_key=key) for name, key in KEYS.items()]
+
+
+def documents(lanes: list[Lane], urls: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The tables and policies; one of the tables must be the default one."""
+    for lane in lanes:
+        table = "default" if lane is lanes[0] else lane.name
+        digest = hashlib.sha256(lane.key.encode()).hexdigest()
+        policy = {
+            "project": lane.name,
+            "table": table,
+            "apiKeys": [{"sha256": digest, "name": "test"}],
+            "models": {"denied": [lane.model(DENIES)]},
+        }
+        yield config.document("RoutingTable", table, _table(lane, urls))
+        yield config.document("ProjectPolicy", lane.name, policy)
+
+
+def _table(lane: Lane, urls: Mapping[str, str]) -> dict[str, Any]:
+    names = [lane.model(provider) for provider in (FAILS, DENIES, WELL)]
+    # A failure meets an attempt beside it; an answer comes before there is one.
+    wait = 0 if lane.ends is Ends.NEXT else LATE_MS
+    return {
+        "failureMode": "Closed",
+        "providers": [
+            {
+                "name": name,
+                "baseURL": urls[name],
+                "region": "eu",
+                "credentials": [{"key": f"CHAOS_{name.upper()}"}],
+            }
+            for name in KEYS
+        ],
+        "models": [_model(lane.model(provider), provider) for provider in KEYS],
+        "cells": {task: dict.fromkeys((*MODES.values(), "eco"), names) for task in config.CELLS},
+        "retry": {"maxAttempts": 3, "attemptTimeout": "3s" if lane.what == "hang" else "1m"},
+        "racing": {"modes": [MODES[True]], "waitMs": wait, "maxShare": 1},
+    }
+
+
+def _model(name: str, provider: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "provider": provider,
+        "upstreamName": upstream(name),
+        "price": {"inputPerMillion": 1, "outputPerMillion": 4},
+        "quality": dict.fromkeys(config.CELLS, 0.7),
+        "latency": {"timeToFirstTokenMs": 100, "tokensPerSecond": 100},
+        "contextLength": 20_000_000,
+    }
