@@ -20,6 +20,7 @@ VERBS: dict[str, str] = {
     "train": "Fit the classifier to your own labels.",
     "calibrate": "Make a routing table of measurements.",
     "evaluate": "Set tables against graded answers.",
+    "simulate": "Make the decisions of the ledger again under another configuration.",
     "savings": "What a log of requests cost, and would have cost per mode.",
     "key": "Make API keys for projects.",
     "providers": "Run the simulated providers.",

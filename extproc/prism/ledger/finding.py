@@ -1,4 +1,4 @@
-"""What is read of a ledger: one decision, whose it is, and answers that were graded."""
+"""What is read of a ledger: decisions, whose they are, and answers that were graded."""
 
 from __future__ import annotations
 
@@ -43,6 +43,18 @@ def project_of(connection: Connection, decision_id: str) -> tuple[str | None] | 
     query = select(decisions.c.project).where(decisions.c.decision_id == decision_id)
     row = connection.execute(query).first()
     return None if row is None else (row[0],)
+
+
+def entries(
+    connection: Connection, since_s: float = 0.0, project: str | None = None
+) -> Iterator[Entry]:
+    """Every decision since then (seconds since the epoch), in order of time, without feedback."""
+    query = select(decisions).where(decisions.c.time_ms >= round(since_s * 1000))
+    if project is not None:
+        query = query.where(decisions.c.project == project)
+    query = query.order_by(decisions.c.time_ms, decisions.c.decision_id)
+    for row in connection.execution_options(yield_per=1000).execute(query):
+        yield entry_of(row._asdict())
 
 
 def graded(connection: Connection, since_s: float = 0.0) -> Iterator[Graded]:
