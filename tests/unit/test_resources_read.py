@@ -57,6 +57,7 @@ def test_defaults_of_a_policy() -> None:
         "project": "smallest",
         "anonymous": False,
         "apiKeys": [],
+        "budgets": [],
         "models": {"denied": []},
         "forced": [],
         "regions": {},

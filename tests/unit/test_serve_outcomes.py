@@ -14,10 +14,11 @@ from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 from prism.envoy.names import ATTEMPTS, ATTEMPTS_LOG, FAILED, GATEWAY_LOG, STREAM
 from prism.exchange.headers import cluster_header
 from prism.exchange.targets import Target, compile_live
-from prism.routing.catalog import Credential
+from prism.routing.catalog import Budget, Credential, Period, WhenSpent
 from prism.routing.decide import Health, decide
 from prism.routing.identify import Caller
 from prism.routing.plan import compile_plan
+from prism.routing.racing import Race
 from prism.routing.record import Record
 from prism.serve.budget import RetryBudgets
 from prism.serve.classifying import Answer
@@ -29,7 +30,7 @@ from prism.serve.racing import RaceLedger
 from prism.serve.recent import Recent
 
 from .clock import Clock
-from .tables import SPORT, catalog, classified, signals, table
+from .tables import SPORT, catalog, classified, policy, signals, table
 
 
 class Never:
@@ -297,3 +298,49 @@ def test_what_a_new_configuration_no_longer_names_is_forgotten() -> None:
     setting.processor.live = replace(setting.live, clusters={}, plan=plan)
     setting.receive(GATEWAY_LOG, HTTPAccessLogEntry())
     assert (setting.failures, setting.resting) == ({}, set())
+
+
+WAITED = policy(budgets=(Budget(Period.MONTH, 10.0, WhenSpent.REFUSE),))
+
+
+def charged(entry: HTTPAccessLogEntry, tokens: dict[str, int], race: bool = False) -> float:
+    """US dollars that a request costs its budget that was expected to cost 0.5."""
+    setting = Setting()
+    if race:
+        made = table()
+        models = tuple(made.models[name] for name in (setting.first, setting.second))
+        setting.processor.races.opened("id", Race(made, models, 0, 1000, 100, stream=True))
+    spending = setting.processor.spending
+    spending.reserve("id", WAITED, "main", 0.5)
+    usage = {name: float(count) for name, count in tokens.items()}
+    entry.common_properties.metadata.filter_metadata["prism.usage"].update(usage)
+    setting.finish(entry)
+    (told,) = spending.status()
+    assert told["reservedUsd"] == 0
+    return float(told["spentUsd"])
+
+
+def test_budgets_are_charged_what_the_answer_cost() -> None:
+    # huge: 10 and 40 US dollars a million, cached tokens 1.
+    tokens = {"input": 1000, "output": 100, "cached": 400}
+    assert charged(answered("huge"), tokens) == pytest.approx(0.0104)
+    assert charged(answered("large"), tokens) == pytest.approx(0.00416)
+    assert charged(answered("huge"), {"input": 1000}) == pytest.approx(0.01)  # embeddings
+
+
+def test_what_is_not_counted_costs_what_was_expected() -> None:
+    assert charged(answered("huge"), {}) == 0.5
+    assert charged(answered("gone"), {"input": 1000, "output": 100}) == 0.5
+
+
+@pytest.mark.parametrize("status", [400, 429, 503])
+def test_errors_cost_a_budget_nothing(status: int) -> None:
+    assert charged(answered("huge", status), {}) == 0
+    assert charged(answered("huge", status, attempts=0), {}) == 0
+
+
+def test_losers_of_a_race_are_charged_too() -> None:
+    answer = answered("huge", attempts=2)
+    # The second model has read the prompt: 1,000 tokens at 4 US dollars a million.
+    cost = charged(answer, {"input": 1000, "output": 100}, race=True)
+    assert cost == pytest.approx(0.014 + 0.004)

@@ -22,6 +22,7 @@ VERBS: dict[str, str] = {
     "evaluate": "Set tables against graded answers.",
     "simulate": "Make the decisions of the ledger again under another configuration.",
     "savings": "What a log of requests cost, and would have cost per mode.",
+    "budget": "Show what projects have spent of their budgets.",
     "key": "Make API keys for projects.",
     "providers": "Run the simulated providers.",
     "serve": "Run only the external processor (Envoy runs elsewhere).",

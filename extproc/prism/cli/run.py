@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from prism.cli.budget_options import STORE_VARIABLE, budget_options, check_store
 from prism.cli.ledger_options import VARIABLE, ledger_address, ledger_options
 from prism.cli.listening import (
     listen_option,
@@ -29,6 +30,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @listen_option
 @server_options
 @ledger_options
+@budget_options
 @max_body_option
 @click.option(
     "--drain",
@@ -55,6 +57,8 @@ def command(
     ledger: str | None,
     ledger_retention: float,
     ledger_size: float,
+    budget_store: str | None,
+    budget_away: str,
     max_body: int,
     drain: float,
     envoy: Path | None,
@@ -83,6 +87,12 @@ def command(
     if ledger is not None:
         os.environ[VARIABLE] = ledger  # for the child: arguments can be read by everybody
     arguments += ["--ledger-retention", str(ledger_retention), "--ledger-size", str(ledger_size)]
+    check_store(budget_store)
+    if budget_store:
+        os.environ[STORE_VARIABLE] = (
+            budget_store  # for the child: arguments can be read by everybody
+        )
+    arguments += ["--budget-away", budget_away]
     run_gateway(
         Gateway(listen, max_body, drain, envoy, concurrency, arguments),
         ready=lambda url: click.echo(f"Prism is listening on {url}"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from prism.cli.budget_options import budget_options, budget_settings
 from prism.cli.ledger_options import ledger_address, ledger_bounds, ledger_options
 from prism.cli.listening import (
     HostPort,
@@ -73,6 +74,7 @@ class ReplicaName(click.ParamType[str]):
 @envoy_admin_option
 @server_options
 @ledger_options
+@budget_options
 @log_level
 def command(
     config: Path | None,
@@ -89,6 +91,8 @@ def command(
     ledger: str | None,
     ledger_retention: float,
     ledger_size: float,
+    budget_store: str | None,
+    budget_away: str,
     log_level: str,
 ) -> None:
     """Run only the external processor; Envoy runs elsewhere.
@@ -122,6 +126,7 @@ def command(
         stored=stored_snapshot,
         ledger=ledger_address(ledger, state),
         ledger_bounds=ledger_bounds(ledger_retention, ledger_size),
+        budgets=budget_settings(budget_store, budget_away),
     )
     _serve(settings, model)
 

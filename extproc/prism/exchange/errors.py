@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
-from prism.exchange.headers import DECISION_ID
+from prism.exchange.headers import DECISION_ID, RETRY_AFTER
 from prism.exchange.steps import Reply
 
 _TYPES = {
@@ -25,10 +27,22 @@ def error_body(status: int, code: str, message: str, param: str | None = None) -
 
 
 def error(
-    status: int, code: str, message: str, *, decision_id: str, param: str | None = None
+    status: int,
+    code: str,
+    message: str,
+    *,
+    decision_id: str,
+    param: str | None = None,
+    retry_after_s: int | None = None,
 ) -> Reply:
-    """Answer with an error; the decision id lets its reader ask for the reasons."""
-    return json_reply(status, error_body(status, code, message, param), decision_id)
+    """Answer with an error; the decision id lets its reader ask for the reasons.
+    ``retry_after_s``: it makes no sense to try again before."""
+    reply = json_reply(status, error_body(status, code, message, param), decision_id)
+    if retry_after_s is None:
+        return reply
+    # The SDKs try a 429 again within seconds unless they are told not to.
+    more = (RETRY_AFTER, str(retry_after_s)), ("x-should-retry", "false")
+    return replace(reply, headers=(*reply.headers, *more))
 
 
 def json_reply(status: int, body: bytes, decision_id: str) -> Reply:

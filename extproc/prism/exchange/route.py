@@ -21,6 +21,7 @@ from prism.exchange.steps import Classify, Proceed, Reply, RequestHeaders, Step
 from prism.exchange.targets import NONE_RESTS, Live, Resting, Target
 from prism.prompt.chat import Chat, kwargs_of, model_of, read_chat
 from prism.prompt.document import BadBody, Document, read
+from prism.routing.budget import Spending, SpendingOf, nothing_spent
 from prism.routing.catalog import Table
 from prism.routing.decide import Health, decide, needs_classification
 from prism.routing.decision import Decision
@@ -46,6 +47,7 @@ class Routed:
     decision: Decision
     race_allowed: bool
     retry_allowed: bool
+    spending: Spending
 
 
 MayRetry = Callable[[Table], bool]
@@ -71,6 +73,7 @@ class RouteStage:
         "_method",
         "_request",
         "_signals",
+        "_spending_of",
         "decision_id",
         "health",
         "live",
@@ -88,6 +91,7 @@ class RouteStage:
         races: Races = NO_RACES,
         resting: Resting = NONE_RESTS,
         may_retry: MayRetry = always,
+        spending_of: SpendingOf = nothing_spent,
     ) -> None:
         self.live = live
         self.health = health
@@ -95,6 +99,7 @@ class RouteStage:
         self.resting = resting
         self.decision_id = decision_id
         self._may_retry = may_retry
+        self._spending_of = spending_of
         self._held: Reply | None = None
         self._document: Document | None = None
         self._caller: Caller
@@ -139,6 +144,8 @@ class RouteStage:
             classification = corrected(table.predictor, classification)
         race_allowed = allowed(table, self.races, self.decision_id)
         retry_allowed = self._may_retry(table)
+        # Asked again, since others may have spent while this one was being classified.
+        spending = self._spending_of(self._caller.policy)
         decision = decide(
             self.live.plan,
             self._caller,
@@ -148,13 +155,17 @@ class RouteStage:
             degraded=degraded,
             race_allowed=race_allowed,
             retry_allowed=retry_allowed,
+            spending=spending,
         )
-        self.routed = Routed(self._signals, classification, decision, race_allowed, retry_allowed)
+        self.routed = Routed(
+            self._signals, classification, decision, race_allowed, retry_allowed, spending
+        )
         if self._endpoint.kind is Kind.DRY_RUN:
             return answers.dry_run(decision, classification, self.live.version, self.decision_id)
         if decision.refusal is not None:
             refusal = decision.refusal
-            return self._error(refusal.status, refusal.code, refusal.message)
+            again_s = refusal.retry_after_s
+            return self._error(refusal.status, refusal.code, refusal.message, again_s=again_s)
         targets = self._targets(decision, retry_allowed)
         if isinstance(targets, Reply):
             return targets
@@ -207,7 +218,8 @@ class RouteStage:
         asks = asks_of(self._request.headers, kwargs_of(document))
         chat = read_chat(document)
         self._signals = _signals(name, asks, chat)
-        if needs_classification(self.live.plan, self._caller, self._signals):
+        spending = self._spending_of(self._caller.policy)
+        if needs_classification(self.live.plan, self._caller, self._signals, spending):
             return Classify(chat.text, self._caller.table.classifier.deadline_ms)
         return self.on_classified(None, None)
 
@@ -266,8 +278,16 @@ class RouteStage:
             signals.stream,
         )
 
-    def _error(self, status: int, code: str, message: str, param: str | None = None) -> Reply:
-        return error(status, code, message, decision_id=self.decision_id, param=param)
+    def _error(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        param: str | None = None,
+        again_s: int | None = None,
+    ) -> Reply:
+        made = self.decision_id
+        return error(status, code, message, decision_id=made, param=param, retry_after_s=again_s)
 
 
 def _signals(name: str, asks: Asks, chat: Chat) -> Signals:

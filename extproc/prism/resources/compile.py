@@ -12,6 +12,7 @@ from prism.routing.catalog import (
     MODES,
     TASKS,
     Api,
+    Budget,
     Capability,
     ClassifierSettings,
     Credential,
@@ -21,6 +22,7 @@ from prism.routing.catalog import (
     Limits,
     Mode,
     Model,
+    Period,
     Policy,
     Predictor,
     Price,
@@ -31,6 +33,7 @@ from prism.routing.catalog import (
     Table,
     Task,
     Wait,
+    WhenSpent,
 )
 
 DEFAULT_TABLE = "default"
@@ -146,6 +149,10 @@ def to_policy(resource: Resource, default_table: str = DEFAULT_TABLE) -> Policy:
             max_latency_ms=_bound(limits, "maxLatencyMs"),
         ),
         anonymous=spec["anonymous"],
+        budgets=tuple(
+            Budget(Period(b["period"]), float(b["maxCost"]), WhenSpent(b["action"]))
+            for b in spec["budgets"]
+        ),
     )
 
 

@@ -235,7 +235,9 @@ def _twice(wrong: Violation) -> Iterator[Finding]:
     # The path ends at the entry (and its key); the list is above it.
     start = wrong.path[: len(wrong.path) - 1 - len(keys[:1])]
     value = wrong.value[wrong.path[len(start)]]
-    if keys:
+    if len(keys) > 1:
+        what = " with ".join(f"{key} {show(value[key])}" for key in keys)
+    elif keys:
         node = wrong.node["items"]["properties"][keys[0]]
         value = value[keys[0]]
         what = "this key" if node.get("format") == "password" else f"the name {show(value)}"

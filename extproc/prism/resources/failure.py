@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prism.routing.catalog import Api, FailureMode, Policy, Table
+from prism.routing.catalog import Api, FailureMode, Policy, Table, WhenSpent
 
 
 def rules_out(table: Table, policy: Policy, model: str) -> str:
@@ -17,6 +17,11 @@ def rules_out(table: Table, policy: Policy, model: str) -> str:
     if policy.allowed_regions is not None and region not in policy.allowed_regions:
         return f"{model} is in the region {region}, which is not allowed"
     return ""
+
+
+def _may_refuse(policy: Policy) -> str:
+    refusing = any(budget.action is WhenSpent.REFUSE for budget in policy.budgets)
+    return "a budget of it may refuse requests" if refusing else ""
 
 
 def effective_failure_mode(table: Table, policies: Iterable[Policy]) -> tuple[FailureMode, str]:
@@ -41,7 +46,7 @@ def effective_failure_mode(table: Table, policies: Iterable[Policy]) -> tuple[Fa
         if policy.table != table.name:
             why = f"its table is {policy.table}"
         else:
-            why = rules_out(table, policy, first)
+            why = rules_out(table, policy, first) or _may_refuse(policy)
         if why:
             return FailureMode.CLOSED, f"ProjectPolicy/{policy.name}: {why}"
     return FailureMode.OPEN, f"every request may use {first}"

@@ -13,7 +13,7 @@ _EMPTY_HASH = key_hash("")
 
 def lint_policy(spec: Spec) -> list[Finding]:
     """Findings about a defaulted spec; it may still have schema errors."""
-    return [*_keys(spec), *_models(spec), *_forced(spec)]
+    return [*_keys(spec), *_models(spec), *_forced(spec), *_budgets(spec)]
 
 
 def _keys(spec: Spec) -> Iterator[Finding]:
@@ -51,3 +51,19 @@ def _forced(spec: Spec) -> Iterator[Finding]:
         elif model and allowed and model not in allowed:
             message = f"{show(model)} is not in spec.models.allowed; add it there or force another"
             yield Finding((*path, "model"), message)
+
+
+def _budgets(spec: Spec) -> Iterator[Finding]:
+    """A soft budget above the hard one of its period is never reached."""
+    refused = {
+        text(budget, "period"): budget.get("maxCost")
+        for _, budget in entries(spec, "budgets")
+        if text(budget, "action") == "Refuse"
+    }
+    for index, budget in entries(spec, "budgets"):
+        most, soft = refused.get(text(budget, "period")), budget.get("maxCost")
+        if not isinstance(most, int | float) or not isinstance(soft, int | float):
+            continue
+        if text(budget, "action") == "Eco" and soft >= most:
+            message = f"has no effect: requests are refused from {most:g} on; give a smaller number"
+            yield warning(("spec", "budgets", index, "maxCost"), message)

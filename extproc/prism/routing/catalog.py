@@ -50,6 +50,23 @@ class FailureMode(StrEnum):
     CLOSED = "Closed"
 
 
+class Period(StrEnum):
+    """A span of the calendar, in UTC; a week begins on Monday."""
+
+    HOUR = "Hour"
+    DAY = "Day"
+    WEEK = "Week"
+    MONTH = "Month"
+
+
+class WhenSpent(StrEnum):
+    """What becomes of a project's requests once a budget is spent."""
+
+    ECO = "Eco"
+    """They are decided in the mode eco."""
+    REFUSE = "Refuse"
+
+
 TASKS: tuple[Task, ...] = tuple(Task)
 MODES: tuple[Mode, ...] = tuple(Mode)
 
@@ -237,6 +254,15 @@ class Forced:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What a project may spend in each ``period``: ``max_cost`` US dollars."""
+
+    period: Period
+    max_cost: float
+    action: WhenSpent
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """A compiled ProjectPolicy.
 
@@ -259,6 +285,7 @@ class Policy:
     allow_racing: bool
     limits: Limits
     anonymous: bool
+    budgets: tuple[Budget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

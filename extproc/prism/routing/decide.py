@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prism.routing.ask import asked_model
+from prism.routing.budget import NOTHING_SPENT, Spending, held_back
 from prism.routing.candidates import Case, candidates
 from prism.routing.catalog import TASKS, ClassifierSettings, Model, Table, Task
 from prism.routing.cost import UNMEASURED, estimate, expected_output
@@ -31,19 +32,24 @@ class Health:
     probed: frozenset[str] = frozenset()
 
 
-def needs_classification(plan: Plan, caller: Caller, signals: Signals) -> bool:
+def needs_classification(
+    plan: Plan, caller: Caller, signals: Signals, spending: Spending = NOTHING_SPENT
+) -> bool:
     """Whether the task can change which models are tried.
 
     It cannot for a request that will be refused whatever its task, that asks for one
     model, or whose policy forces the same model for every task.
     """
     scope = plan.scope(caller.table, caller.policy)
+    held = held_back(scope.policy, spending)
+    if held.refusal is not None:
+        return False
     asked = asked_model(scope, signals)
     if isinstance(asked, Refusal):
         return False
     if not scope.forced:
         return asked is None
-    mode = signals.mode or scope.mode
+    mode = held.mode or signals.mode or scope.mode
     outcomes = {scope.forced.get((task, mode), asked) for task in TASKS}
     return len(outcomes) > 1 or None in outcomes
 
@@ -58,29 +64,32 @@ def decide(
     degraded: str | None = None,
     race_allowed: bool = True,
     retry_allowed: bool = True,
+    spending: Spending = NOTHING_SPENT,
 ) -> Decision:
     """Which models to try for a request, in order, or why none can be.
 
     ``caller`` must come from ``identify`` with this ``plan``. ``degraded`` says why there
     is no ``classification`` ("deadline of 20 ms passed") and counts only without one.
     ``race_allowed`` is the caller's say on share and cost of races (``racing.allowed``),
-    ``retry_allowed`` on the table's budget of further attempts.
+    ``retry_allowed`` on the table's budget of further attempts, ``spending`` what is known of
+    the budgets of its policy.
     """
     scope = plan.scope(caller.table, caller.policy)
     table = scope.table
-    mode = signals.mode or scope.mode
+    held = held_back(scope.policy, spending)
+    mode = held.mode or signals.mode or scope.mode
     if classification is None:
-        if degraded is None and needs_classification(plan, caller, signals):
+        if degraded is None and needs_classification(plan, caller, signals, spending):
             degraded = "no classification was given"
     else:
         degraded = _abstained(table.classifier, classification)
     task, reason = _task(scope, classification, degraded)
-    trace = [scope.reason, reason]
+    trace = [scope.reason, *held.reasons, reason]
     ceiling = signals.max_output_tokens
     expected = expected_output(table, task, ceiling)
     # Providers refuse a prompt whose whole ceiling does not fit, however short the answer.
     room = signals.input_tokens + (expected if ceiling is None else ceiling)
-    found = candidates(
+    found = held.refusal or candidates(
         Case(
             scope,
             signals,

@@ -12,6 +12,7 @@ class Step(StrEnum):
     """The step of the decision order that gave a reason; the order is the declaration's."""
 
     PROJECT = "project"
+    BUDGET = "budget"
     CLASSIFY = "classify"
     ELIGIBLE = "eligible"
     FORCED = "forced"
@@ -29,6 +30,8 @@ class ErrorCode(StrEnum):
     PIN_NOT_ALLOWED = "pin_not_allowed"
     MODEL_NOT_ALLOWED = "model_not_allowed"
     NO_ELIGIBLE_MODEL = "no_eligible_model"
+    BUDGET_SPENT = "budget_spent"
+    BUDGET_UNKNOWN = "budget_unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,13 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """No model is left. ``message`` tells the client what to do; ``status`` is HTTP's."""
+    """No model is left. ``message`` tells the client what to do; ``status`` is HTTP's.
+    ``retry_after_s`` is in how many seconds the same request may be answered, where known."""
 
     status: int
     code: ErrorCode
     message: str
+    retry_after_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

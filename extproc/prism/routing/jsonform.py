@@ -6,11 +6,11 @@ one text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prism.routing.catalog import Capability, Limits, Mode, Task
+from prism.routing.budget import Spending, Spent
+from prism.routing.catalog import Capability, Limits, Mode, Period, Task, WhenSpent
 from prism.routing.decision import Decision, ErrorCode, Estimate, Reason, Refusal, Step
 from prism.routing.signals import Classification, Corrections, Signals
 
@@ -87,7 +87,7 @@ def decision_to_json(decision: Decision) -> dict[str, Any]:
         "race": decision.race,
         "estimate": None if estimate is None else _estimate_to_json(estimate),
         "reasons": [_reason_to_json(reason) for reason in decision.reasons],
-        "refusal": None if refusal is None else asdict(refusal),
+        "refusal": None if refusal is None else _refusal_to_json(refusal),
     }
 
 
@@ -130,5 +130,38 @@ def _estimate_from_json(data: Mapping[str, Any]) -> Estimate:
     return Estimate(data["inputTokens"], data["outputTokens"], data["costUsd"], data["latencyMs"])
 
 
+def _refusal_to_json(refusal: Refusal) -> dict[str, Any]:
+    said = {"status": refusal.status, "code": refusal.code, "message": refusal.message}
+    again = refusal.retry_after_s
+    return said if again is None else {**said, "retryAfterS": again}
+
+
 def _refusal_from_json(data: Mapping[str, Any]) -> Refusal:
-    return Refusal(data["status"], ErrorCode(data["code"]), data["message"])
+    code = ErrorCode(data["code"])
+    return Refusal(data["status"], code, data["message"], data.get("retryAfterS"))
+
+
+def spending_to_json(spending: Spending) -> list[dict[str, Any]]:
+    """``spending`` ready for ``json.dumps``."""
+    return [
+        {
+            "period": period,
+            "action": action,
+            "usd": spent.usd,
+            "room": spent.room,
+            "known": spent.known,
+            "resetsAt": spent.resets_at,
+            "resetsInS": spent.resets_in_s,
+        }
+        for (period, action), spent in spending.items()
+    ]
+
+
+def spending_from_json(data: Sequence[Mapping[str, Any]]) -> Spending:
+    """The spending that ``spending_to_json`` was given."""
+    return {
+        (Period(item["period"]), WhenSpent(item["action"])): Spent(
+            item["usd"], item["room"], item["known"], item["resetsAt"], item["resetsInS"]
+        )
+        for item in data
+    }

@@ -8,9 +8,10 @@ what a change would have done.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from prism.routing.budget import NOTHING_SPENT, Spending
 from prism.routing.cost import cost_usd
 from prism.routing.decide import Health, decide
 from prism.routing.decision import Decision
@@ -22,6 +23,8 @@ from prism.routing.jsonform import (
     decision_to_json,
     signals_from_json,
     signals_to_json,
+    spending_from_json,
+    spending_to_json,
 )
 from prism.routing.plan import Plan
 from prism.routing.signals import Classification, Signals
@@ -78,7 +81,8 @@ class Record:
     """One decision with its inputs and, once known, its outcome.
 
     ``time`` is in seconds since the epoch. ``plan_version`` is the version of the plan
-    that decided. ``health``, ``race_allowed`` and ``retry_allowed`` are those given to ``decide``.
+    that decided. ``health``, ``race_allowed``, ``retry_allowed`` and ``spending`` are those given
+    to ``decide``.
     """
 
     decision_id: str
@@ -91,6 +95,7 @@ class Record:
     decision: Decision
     outcome: Outcome | None = None
     retry_allowed: bool = True
+    spending: Spending = field(default_factory=lambda: NOTHING_SPENT)
 
     def to_json_dict(self) -> dict[str, Any]:
         """All of it, ready for ``json.dumps``."""
@@ -106,6 +111,7 @@ class Record:
             "probed": sorted(self.health.probed),
             "raceAllowed": self.race_allowed,
             "retryAllowed": self.retry_allowed,
+            "spending": spending_to_json(self.spending),
             "decision": decision_to_json(self.decision),
             "outcome": None if self.outcome is None else self.outcome.to_json_dict(),
         }
@@ -134,6 +140,7 @@ class Record:
             decision=decision_from_json(data["decision"]),
             outcome=None if outcome is None else Outcome.from_json_dict(outcome),
             retry_allowed=data.get("retryAllowed", True),
+            spending=spending_from_json(data.get("spending", ())),
         )
 
 
@@ -142,9 +149,11 @@ def spent_usd(plan: Plan, table: str, outcome: Outcome) -> float | None:
     model or its tokens are not known."""
     found = plan.tables.get(table)
     model = None if found is None else found.models.get(outcome.model or "")
-    if model is None or outcome.input_tokens is None or outcome.output_tokens is None:
+    if model is None or outcome.input_tokens is None:
         return None
-    tokens = outcome.input_tokens, outcome.output_tokens, outcome.cached_input_tokens or 0
+    # Embeddings have no output.
+    output, cached = outcome.output_tokens or 0, outcome.cached_input_tokens or 0
+    tokens = outcome.input_tokens, output, cached
     return cost_usd(model.price, *tokens)
 
 
@@ -173,4 +182,5 @@ def replay(plan: Plan, record: Record) -> Decision:
         degraded=then.degraded,
         race_allowed=record.race_allowed,
         retry_allowed=record.retry_allowed,
+        spending=record.spending,
     )

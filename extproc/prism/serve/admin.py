@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from prism.serve.ads import Ads
+from prism.serve.budget_metrics import budget_metrics
 from prism.serve.envoy_admin import EnvoyAdmin
 from prism.serve.learning import Learning
 from prism.serve.processor import Processor
@@ -39,11 +40,14 @@ class Admin:
         app.router.add_get("/decisions", self._decisions)
         app.router.add_get("/decisions/{id}", self._decision)
         app.router.add_get("/envoy/metrics", self._envoy_metrics)
+        app.router.add_get("/budgets", self._budgets)
+        app.router.add_get("/budgets/metrics", self._budget_metrics)
         app.router.add_get("/", self._index)
         return app
 
     async def _index(self, _: web.Request) -> web.Response:
-        paths = "/healthz /readyz /status /decisions?limit=N /decisions/ID /envoy/metrics"
+        paths = "/healthz /readyz /status /decisions?limit=N /decisions/ID /envoy/metrics /budgets"
+        paths += " /budgets/metrics"
         return web.Response(text=paths.replace(" ", "\n") + "\n")
 
     async def _alive(self, _: web.Request) -> web.Response:
@@ -76,6 +80,13 @@ class Admin:
             text = await self.envoy.get("/stats/prometheus")
         except (aiohttp.ClientError, OSError, TimeoutError):
             return web.Response(status=503, text="Envoy's admin interface does not answer\n")
+        return web.Response(text=text, content_type="text/plain", charset="utf-8")
+
+    async def _budgets(self, _: web.Request) -> web.Response:
+        return _json(self.processor.spending.status())
+
+    async def _budget_metrics(self, _: web.Request) -> web.Response:
+        text = budget_metrics(self.processor.spending.status())
         return web.Response(text=text, content_type="text/plain", charset="utf-8")
 
     async def _decisions(self, request: web.Request) -> web.Response:

@@ -72,6 +72,7 @@ class Configuration:
             extra, secrets = self._fallback_parts(fallback)
             await self._ads.publish({xds.SECRET: secrets, xds.CLUSTER: {**wanted, **extra}})
             await self._envoy.settled()
+            await self._processor.spending.prepare(live.plan.policies.values())
             # Requests under way hold their own plan; their later attempts look here.
             self._processor.live = dataclasses.replace(live, clusters=clusters)
             self._retired, self._encoded, self._fallback = retired, wanted, extra

@@ -12,12 +12,15 @@ import grpc
 
 from prism.envoy.names import ATTEMPTS_LOG
 from prism.exchange.targets import KEY_STATUS, RETRIABLE_STATUS, Live, Target
+from prism.routing.racing import Race
 from prism.routing.record import Outcome, Record, spent_usd
 from prism.serve.learning import Learning
 from prism.serve.processor import Processor
 from prism.serve.recent import Recent
 from prism.wire import access_log
 from prism.wire.access_log import FailedAttempt, Finished
+
+_FAILED = 400
 
 
 class Outcomes:
@@ -52,7 +55,8 @@ class Outcomes:
             return
         outcome, record = entry.outcome, self._recent.decided(entry.decision_id)
         self._recent.join(entry.decision_id, outcome, self._cost(record, outcome))
-        self._processor.races.settled(entry.decision_id, outcome)
+        race = self._processor.races.settled(entry.decision_id, outcome)
+        self._settle(entry.decision_id, outcome, race)
         if record is None or outcome.model is None or outcome.status is None:
             return
         if entry.said_error and entry.whole:
@@ -63,6 +67,22 @@ class Outcomes:
             self._time(entry, record)
         if outcome.attempts == 1 and not is_failure(outcome.status):
             self._key_worked(entry, record)
+
+    def _settle(self, decision_id: str, outcome: Outcome, race: Race | None) -> None:
+        """Charge the budgets that wait for it. What nobody counted costs what was expected, but
+        for an answer that is an error: providers do not charge for those."""
+        spending, live = self._processor.spending, self._processor.live
+        table = spending.table_of(decision_id)
+        if table is None:
+            return
+        usd = None if live is None else spent_usd(live.plan, table, outcome)
+        failed = not outcome.attempts or (outcome.status or 0) >= _FAILED
+        if usd is None and failed:
+            usd = 0.0
+        if usd is not None and race is not None and not failed:
+            lost = race.waste(outcome.model, outcome.attempts or 0, outcome.first_byte_ms)
+            usd += lost.usd
+        spending.settle(decision_id, usd)
 
     def failed(self, attempt: FailedAttempt) -> None:
         """An attempt failed: the model is to blame, or one of its provider's several keys."""

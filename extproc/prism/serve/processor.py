@@ -24,6 +24,7 @@ from prism.serve.health import HealthTracker
 from prism.serve.keys import KeyTracker
 from prism.serve.racing import RaceLedger
 from prism.serve.recent import Recent
+from prism.serve.spending import SpendingLedger
 from prism.wire import ext_proc
 
 log = logging.getLogger(__name__)
@@ -54,10 +55,12 @@ class Processor:
         keys: KeyTracker,
         races: RaceLedger,
         budgets: RetryBudgets,
+        spending: SpendingLedger | None = None,
     ) -> None:
         self.live: Live | None = None
         self.races = races
         self.budgets = budgets
+        self.spending = spending or SpendingLedger(time.time, time.monotonic)
         self._asks = asks
         self._health = health
         self._recent = recent
@@ -123,8 +126,9 @@ class Processor:
             step = stage.on_body(message.request_body.body)
         if type(step) is Classify:
             step = await self._classified(stage, step)
-        await context.write(_encode(step, on_body=on_body))
+        # Before anything is awaited: the next request must find this one charged.
         self._charge(stage, step)
+        await context.write(_encode(step, on_body=on_body))
         self._remember(stage)
 
     def _route_stage(self, live: Live, decision_id: str) -> RouteStage:
@@ -135,6 +139,7 @@ class Processor:
             self.races.now(),
             resting=self._keys.now(),
             may_retry=self.budgets.left,
+            spending_of=self.spending.of,
         )
 
     async def _classified(self, stage: RouteStage, step: Classify) -> Step:
@@ -144,11 +149,13 @@ class Processor:
         return stage.on_classified(*answer)
 
     def _charge(self, stage: RouteStage, step: Step) -> None:
-        """Count the race and the request, before the next one asks what is left of either."""
+        """Count race, request and cost, before the next request asks what is left of them."""
         if stage.race is not None:
             self.races.opened(stage.decision_id, stage.race)
-        if type(step) is Rewrite and stage.routed is not None:
-            self.budgets.requested(stage.routed.decision.table)
+        if type(step) is Rewrite and (routed := stage.routed) is not None:
+            self.budgets.requested(routed.decision.table)
+            plan, signals = stage.live.plan, routed.signals
+            self.spending.sent(stage.decision_id, plan, signals, routed.decision, stage.race)
 
     def _remember(self, stage: RouteStage) -> None:
         """Remember the decision, where one was made."""
@@ -164,6 +171,7 @@ class Processor:
                     race_allowed=routed.race_allowed,
                     decision=routed.decision,
                     retry_allowed=routed.retry_allowed,
+                    spending=routed.spending,
                 ),
                 # A dry run is nobody's traffic.
                 for_good=not stage.dry_run,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import secrets
 import ssl
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from aiohttp import web
@@ -36,11 +37,24 @@ from prism.serve.recent import Recent
 from prism.serve.rollout import Rollout
 from prism.serve.snapshot_file import SnapshotFile
 from prism.serve.source import Origin, Source
+from prism.serve.spending import Away, SpendingLedger
 from prism.serve.watch import changes
 from prism.wire import access_log, xds
 
+if TYPE_CHECKING:
+    from prism.serve.budget_sync import BudgetSync
+
 LARGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes of one gRPC message: the largest body that Envoy may be told to accept, and more."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSettings:
+    """Where replicas share budgets (the URL of a Redis or Valkey), ``None`` for nowhere, and what
+    holds while it can't be asked."""
+
+    store: str | None = None
+    away: Away = Away.OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,7 @@ class ServerSettings:
     stored: Path | None = None
     ledger: Address | None = None
     ledger_bounds: Bounds = field(default_factory=Bounds)
+    budgets: BudgetSettings = BudgetSettings()
 
 
 class Server:
@@ -82,7 +97,10 @@ class Server:
             ads, learning = Ads(), Learning.beginning(time.monotonic)
             races = RaceLedger(time.monotonic, learning.latencies.p95_ms)
             budgets = RetryBudgets(time.monotonic)
-            processor = Processor(asks, learning.health, recent, learning.keys, races, budgets)
+            spending, sync = self._spending(stack)
+            processor = Processor(
+                asks, learning.health, recent, learning.keys, races, budgets, spending
+            )
             server = _grpc_server(processor, ads, Outcomes(processor, recent, learning))
             settings.socket.parent.mkdir(parents=True, exist_ok=True)
             settings.socket.unlink(missing_ok=True)
@@ -99,6 +117,8 @@ class Server:
             parts = [rollout.status, source.status]
             if ledger is not None:
                 parts.append(lambda: {"ledger": ledger.status()})
+            if sync is not None:
+                parts.append(sync.status)
             await self._serve_admin(
                 Admin(processor, ads, recent, learning, envoy, parts),
                 stack,
@@ -114,6 +134,23 @@ class Server:
         # Off the event loop, and after every request is over.
         stack.push_async_callback(asyncio.to_thread, writer.close)
         return writer
+
+    def _spending(self, stack: AsyncExitStack) -> tuple[SpendingLedger, BudgetSync | None]:
+        """Budgets of this replica, shared through the store where there is one."""
+        settings = self._settings.budgets
+        if settings.store is None:
+            return SpendingLedger(time.time, time.monotonic), None
+        # Most gateways have no store, and need not load its client.
+        from prism.serve.budget_store import BudgetStore
+        from prism.serve.budget_sync import BudgetSync
+
+        ledger = SpendingLedger(time.time, time.monotonic, shared=True, away=settings.away)
+        # No other process, not even this one's successor, may be taken for this one.
+        sync = BudgetSync(ledger, BudgetStore(settings.store, secrets.token_hex(6)))
+        task = asyncio.create_task(sync.run())
+        stack.push_async_callback(asyncio.wait, [task])
+        stack.callback(sync.close)
+        return ledger, sync
 
     def _source(self, rollout: Rollout, last_good: SnapshotFile, ads: Ads) -> Source:
         source, stored = self._settings.source, self._settings.stored

@@ -56,7 +56,7 @@ def again(record: Record, new: Plan, old: Plan | None = None) -> Again:
     if (
         record.classification is None
         and record.decision.degraded is None
-        and needs_classification(new, caller, record.signals)
+        and needs_classification(new, caller, record.signals, record.spending)
     ):
         raise Untold("it was not classified, and would have to be now")
     decision = decide(
@@ -67,6 +67,8 @@ def again(record: Record, new: Plan, old: Plan | None = None) -> Again:
         record.health,
         degraded=record.decision.degraded if record.classification is None else None,
         race_allowed=record.race_allowed,
+        retry_allowed=record.retry_allowed,
+        spending=record.spending,
     )
     then, outcome = record.decision, record.outcome
     answered = None if outcome is None else outcome.model
