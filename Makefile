@@ -51,7 +51,7 @@ bench: $(STAMP) ## what Prism adds to a request: writes build/bench/bench.json
 bench-money: $(STAMP) ## what routing saves at equal quality: writes build/bench/bench-money.json
 	$(BIN)/python bench/money.py $(ARGS)
 
-bench-attempts: $(STAMP) ## what racing gains and costs: writes build/bench/bench-attempts.json
+bench-attempts: $(STAMP) ## what racing, failover and failing providers cost: writes build/bench/bench-attempts.json
 	$(BIN)/python bench/attempts.py $(ARGS)
 
 bench-savings: $(STAMP) ## how long prism savings takes for a million lines: writes build/bench/bench-savings.json

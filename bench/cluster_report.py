@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cluster_documents import POLICIES, TABLES
 from cluster_measuring import RATE, Result
-from report import machine
+from report import between_markers, machine
 
 TARGETS = {
     "live_p95_s": 1.0,
@@ -83,13 +83,7 @@ def store(folder: Path, found: Mapping[str, float], result: Result) -> None:
 
 def write_docs(path: Path, found: Mapping[str, float]) -> None:
     """Put the table between the markers of a page; raises ``ValueError`` without them."""
-    page = path.read_text("utf-8")
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path.name} has no {BEGIN} … {END}")
-    inner = "\n".join(_markdown(found))
-    path.write_text(f"{before}{BEGIN}\n{inner}\n{END}{after}", "utf-8")
+    between_markers(path, BEGIN, END, _markdown(found))
 
 
 def _markdown(found: Mapping[str, float]) -> Iterator[str]:

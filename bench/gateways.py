@@ -109,7 +109,7 @@ def _prism(folder: Path, stack: ExitStack, upstream_port: int, admin_port: int) 
     environment = {**os.environ, table.CREDENTIAL: "bench-provider-key"}
     prism = Process(folder, "prism", [*command, "--log-level", "warning"], environment)
     stack.callback(prism.stop)
-    prism.wait_until(lambda: _ready(admin_port) and _listens(port))
+    prism.wait_until(lambda: prism_ready(admin_port, port))
 
     def processes() -> Mapping[str, psutil.Process]:
         found = {"supervisor": prism.info}
@@ -188,13 +188,17 @@ def envoy_command(folder: Path, name: str, bootstrap: Mapping[str, object]) -> l
     return [binary, "--config-path", str(path), *options]
 
 
+def prism_ready(admin_port: int, port: int) -> bool:
+    """Whether Envoy listens and has acknowledged what Prism told it."""
+    return _ready(admin_port) and _listens(port)
+
+
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _ready(admin_port: int) -> bool:
-    """Whether Envoy has acknowledged what Prism told it."""
     url = f"http://127.0.0.1:{admin_port}/readyz"
     with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
         return True

@@ -98,13 +98,17 @@ def store(folder: Path, detailed: Mapping[str, Any]) -> None:
 
 def write_docs(path: Path, slots: Sequence[Slot], figures: Mapping[str, float]) -> None:
     """Put the table between the markers of a page; raises ``ValueError`` without them."""
-    page = path.read_text("utf-8")
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path.name} has no {BEGIN} … {END}")
-    inner = "\n".join(_markdown(slots, figures))
-    path.write_text(f"{before}{BEGIN}\n{inner}\n{END}{after}", "utf-8")
+    between_markers(path, BEGIN, END, _markdown(slots, figures))
+
+
+def between_markers(path: Path, begin: str, end: str, lines: Iterable[str]) -> None:
+    """Replace what is between two markers of a page; raises ``ValueError`` without them."""
+    before, found, rest = path.read_text("utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"{path.name} has no {begin} … {end}")
+    inner = "\n".join(lines)
+    path.write_text(f"{before}{begin}\n{inner}\n{end}{after}", "utf-8")
 
 
 def _markdown(slots: Sequence[Slot], figures: Mapping[str, float]) -> Iterable[str]:

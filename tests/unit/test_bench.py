@@ -8,6 +8,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
+
+from prism.resources import compile_resources, has_errors, read_text
 
 _BENCH = Path(__file__).parents[2] / "bench"
 
@@ -25,6 +28,8 @@ def _load(name: str) -> ModuleType:
 
 figures = _load("figures")
 prompts = _load("prompts")
+documents = _load("attempts_documents")
+URLS = {name: f"http://127.0.0.1/{name}/v1" for part in documents.PARTS for name in part.providers}
 
 
 def _slot(gateway: str, ms: list[float], number: int = 1, concurrency: int = 1, **more: object):
@@ -108,3 +113,17 @@ def test_requests_have_the_size_and_no_two_the_same_last_turn(size: int) -> None
     assert {len(body) for body in bodies} == {size}
     assert len(bodies) == len(made)
     assert made[0].numbered(1) != made[0].numbered(2)
+
+
+def test_the_two_tables_of_further_attempts_differ_in_nothing_else() -> None:
+    made = list(yaml.safe_load_all(documents.documents(URLS, "http://127.0.0.1:1/v1")))
+    tables = {each["metadata"]["name"]: each["spec"] for each in made if "cells" in each["spec"]}
+    one, several = tables[documents.ONE_ATTEMPT], tables[documents.ATTEMPTS]
+    assert (one.pop("retry"), several.pop("retry")) == ({"maxAttempts": 1}, {"maxAttempts": 3})
+    assert one == several
+
+
+def test_the_documents_of_attempts_can_be_used() -> None:
+    resources, problems = read_text(documents.documents(URLS, "http://127.0.0.1:1/v1"), "bench")
+    # One model alone is what a race is compared with: a warning.
+    assert not has_errors([*problems, *compile_resources(resources)[1]])
