@@ -60,6 +60,25 @@ def test_every_way_to_fail_is_learned_of_at_the_first_attempt_and_at_a_later_one
         failed(learning)
 
 
+def test_an_answer_counts_after_the_failure_before_it_whichever_log_comes_first(
+    learning: Gateway, providers: SimulatedProviders
+) -> None:
+    for _ in range(4):
+        providers.fault("beta", Fault(kind=FaultKind.STATUS, status=500, times=1))
+        assert ask(learning).headers["x-prism-model"] == "mini"
+        well = ask(learning, model="giant")
+        assert well.status_code == 200
+        providers.fault("alpha", status(500))
+        assert ask(learning, model="mini").status_code == 500
+        # The log of attempts has told of this last failure, so of the first one, too.
+        until(lambda: "mini" in learning.status()["failuresInARow"], "mini to fail")
+        learning.record(well.headers["x-prism-decision-id"])
+        assert learning.status()["failuresInARow"] == {"mini": 1}
+        providers.clear_faults()
+        assert ask(learning, model="mini").status_code == 200
+        failed(learning)
+
+
 def test_an_answer_that_breaks_off_is_a_failure(
     learning: Gateway, providers: SimulatedProviders
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from prism.routing.decide import Health
+from prism.serve.crossing import LATE_S
 from prism.serve.health import (
     FAILURES,
     FEWEST,
@@ -59,6 +60,61 @@ def test_failures_in_a_row() -> None:
     model.fail()
     assert model.failing
     assert model.tracker.failures() == {"m": FAILURES}
+
+
+@pytest.mark.parametrize("told", ["answer first", "failures first"])
+def test_failures_before_an_answer_are_not_in_the_row_whichever_is_told_first(told: str) -> None:
+    model = Model()
+    if told == "answer first":
+        model.tracker.succeeded("m", at=1000.3)
+    for number in range(FAILURES):
+        model.tracker.failed("m", at=1000.0 + number / 10)
+    if told == "failures first":
+        assert model.failing
+        model.tracker.succeeded("m", at=1000.3)
+    assert not model.failing
+    assert model.tracker.failures() == {}
+
+
+@pytest.mark.parametrize("told", ["answer first", "failures first"])
+def test_an_answer_before_the_failures_heals_nobody_whichever_is_told_first(told: str) -> None:
+    model = Model()
+    for order in ("answer first", "failures first"):
+        if order == told:
+            for number in range(FAILURES):
+                model.tracker.failed("m", at=1000.1 + number / 10)
+        else:
+            model.tracker.succeeded("m", at=1000.0)
+    assert model.failing
+    assert model.tracker.failures() == {"m": FAILURES}
+    model.tracker.succeeded("m", at=1000.5)
+    assert not model.failing
+
+
+def test_an_answer_among_failures_ends_the_row_before_it() -> None:
+    model = Model()
+    for at in (1000.1, 1000.4, 1000.2):
+        model.tracker.failed("m", at=at)
+    model.tracker.succeeded("m", at=1000.3)
+    assert model.tracker.failures() == {"m": 1}
+
+
+def test_a_word_from_before_an_answer_has_nobody_rest() -> None:
+    model = Model()
+    model.tracker.succeeded("m", at=1000.1)
+    model.tracker.failed("m", 30.0, at=1000.0)
+    assert not model.failing
+
+
+@pytest.mark.parametrize("back", [LATE_S, 3600.0])
+def test_where_the_clock_was_set_back_the_order_told_counts(back: float) -> None:
+    model = Model()
+    model.tracker.succeeded("m", at=10_000.0)
+    for _ in range(FAILURES):
+        model.tracker.failed("m", at=10_000.0 - back)
+    assert model.failing
+    model.tracker.succeeded("m", at=10_000.0 - 2 * back)
+    assert not model.failing
 
 
 def test_an_error_rate_counts_once_there_are_enough_outcomes() -> None:

@@ -264,6 +264,35 @@ def test_a_key_that_works_again_starts_over() -> None:
     assert setting.resting == set()
 
 
+def at(entry: HTTPAccessLogEntry, milliseconds: int) -> HTTPAccessLogEntry:
+    """The entry, of something that was over so long after a certain time."""
+    entry.common_properties.start_time.FromMilliseconds(1_700_000_000_000)
+    entry.common_properties.duration.FromMilliseconds(milliseconds)
+    return entry
+
+
+def test_what_happened_first_counts_first_whichever_log_tells() -> None:
+    setting = Setting(pool=(1, 1))
+    setting.finish(at(answered(setting.first, key=1), 200))
+    refused = HTTPAccessLogEntry()
+    refused.common_properties.upstream_cluster = setting.target(setting.first).cluster
+    refused.response.response_code.value = 429
+    refused.request.request_id = "id.1"
+    setting.receive(ATTEMPTS_LOG, at(refused, 100))
+    assert setting.resting == set(), "it has been taken since"
+    setting.receive(ATTEMPTS_LOG, at(refused, 300))
+    setting.finish(at(answered(setting.first, key=1), 250))
+    assert setting.resting == {"k1"}, "it was taken before"
+    failed = HTTPAccessLogEntry()
+    failed.common_properties.upstream_cluster = setting.target(setting.second).cluster
+    failed.response.response_code.value = 500
+    setting.finish(at(answered(setting.second), 500))
+    setting.receive(ATTEMPTS_LOG, at(failed, 400))
+    assert setting.failures == {}
+    setting.receive(ATTEMPTS_LOG, at(failed, 600))
+    assert setting.failures == {setting.second: 1}
+
+
 def timed(model: str, headers_ms: int, attempts: int = 1) -> HTTPAccessLogEntry:
     entry = answered(model, attempts=attempts)
     common = entry.common_properties

@@ -42,7 +42,7 @@ def test_a_whole_outcome() -> None:
     common.time_to_first_downstream_tx_byte.FromMicroseconds(1_250_500)
     common.duration.FromMicroseconds(3_000_250)
     assert list(access_log.finished(sent(made))) == [
-        Finished("d1", Outcome(200, "p", "m", 2, 11, 22, 3, 1250.5, 3000.25), True, None, None)
+        Finished("d1", Outcome(200, "p", "m", 2, 11, 22, 3, 1250.5, 3000.25), at=3.00025)
     ]
 
 

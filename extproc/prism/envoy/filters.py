@@ -25,6 +25,8 @@ _USAGE = {
 _STREAM_ERRORS = (("error", "message"), ("response", "error", "message"))
 """Where an event of a stream says that the answer failed: OpenAI's chat completions and
 Anthropic's messages; OpenAI's responses. Not ``error`` itself, which some send as null."""
+FLUSH_S = 0.2
+"""Seconds that an entry of an access log waits for others, at most."""
 _LARGEST_EVENT = 1024 * 1024
 """Bytes of one server-sent event that are looked at for usage; larger ones pass unread."""
 
@@ -325,7 +327,7 @@ def _to_prism(log: str, tags: Sequence[dict[str, Any]] = (), **what: Any) -> dic
             "log_name": log,
             "grpc_service": names.prism_grpc(timeout="0s"),
             "transport_api_version": "V3",
-            "buffer_flush_interval": "0.2s",
+            "buffer_flush_interval": f"{FLUSH_S}s",
             "buffer_size_bytes": 65536,
             "custom_tags": list(tags),
         },

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from prism.routing.decide import Health
+from prism.serve.crossing import crossed
 from prism.serve.rest import REST_S, longer
 
 FAILURES = 3
@@ -36,7 +37,8 @@ PROBE_EVERY_S = 1.0
 class _Model:
     """What is remembered of a model that has failed; a model without one is well."""
 
-    row: int = 0
+    row: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    """When the failures since the last answer were, by Envoy's clock."""
     newest: deque[tuple[float, bool]] = field(default_factory=lambda: deque(maxlen=WINDOW))
     resting: bool = False
     """Until an answer comes; from ``until`` on it is half open."""
@@ -48,12 +50,17 @@ class _Model:
         self.newest.append((now, failed))
         while self.newest[0][0] < now - WINDOW_S:
             self.newest.popleft()
-        self.row = self.row + 1 if failed else 0
+
+    def answered(self, at: float) -> None:
+        """Only failures that were after the answer are still in a row."""
+        newer = [failure for failure in self.row if crossed(at, failure)]
+        self.row.clear()
+        self.row.extend(newer)
 
     def fails_too_often(self) -> bool:
         failed = sum(failed for _, failed in self.newest)
         often = len(self.newest) >= FEWEST and failed >= ERROR_RATE * len(self.newest)
-        return self.row >= FAILURES or often
+        return len(self.row) >= FAILURES or often
 
     def rest(self, now: float) -> None:
         """One that has been well for as long as it last rested starts over."""
@@ -68,6 +75,8 @@ class HealthTracker:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._models: dict[str, _Model] = {}
+        self._answered: dict[str, float] = {}
+        """When each model's last answer was, by Envoy's clock."""
         self._health = self._probe = Health()
         self._wake = self._ends = math.inf
         self._asked = 0
@@ -90,30 +99,40 @@ class HealthTracker:
         self._asked, self._next_probe = 0, now + PROBE_EVERY_S
         return self._probe
 
-    def failed(self, model: str, retry_after_s: float | None = None) -> None:
-        """An attempt at ``model`` failed; its provider may have said for how long it will."""
+    def failed(self, model: str, retry_after_s: float | None = None, at: float = 0.0) -> None:
+        """An attempt at ``model`` failed; its provider may have said for how long it will.
+
+        ``at`` is when that was, in seconds since the epoch by Envoy's clock, as in ``succeeded``.
+        """
         now = self._clock()
         known = self._models.setdefault(model, _Model())
         half_open = known.resting and known.until <= now
         known.count(now, failed=True)
+        answered_since = crossed(at, self._answered.get(model, at))
+        if not answered_since:
+            known.row.append(at)
         if half_open or (not known.resting and known.fails_too_often()):
             known.rest(now)
-        if retry_after_s is not None:
+        if retry_after_s is not None and not answered_since:
             known.resting = True
             known.until = max(known.until, now + min(retry_after_s, LONGEST_RETRY_AFTER_S))
         if known.resting:
             self._renew(now)
 
-    def succeeded(self, model: str) -> None:
+    def succeeded(self, model: str, at: float = 0.0) -> None:
         """``model`` answered."""
+        if not crossed(at, self._answered.get(model, at)):
+            self._answered[model] = at
         known = self._models.get(model)
         if known is None:
             return
         now = self._clock()
+        known.answered(at)
+        if known.resting and known.row:
+            return  # it has failed since
         if known.resting:
             known.resting, known.healed = False, now
             known.newest.clear()
-            known.row = 0
             self._renew(now)
             return
         known.count(now, failed=False)
@@ -130,6 +149,7 @@ class HealthTracker:
     def keep(self, models: Collection[str]) -> None:
         """Forget every other model: no table names it any more."""
         self._models = {name: known for name, known in self._models.items() if name in models}
+        self._answered = {name: at for name, at in self._answered.items() if name in models}
         self._renew(self._clock())
 
     def failing(self) -> frozenset[str]:
@@ -138,7 +158,7 @@ class HealthTracker:
 
     def failures(self) -> dict[str, int]:
         """Failed attempts in a row, of the models that have any."""
-        return {name: known.row for name, known in self._models.items() if known.row}
+        return {name: len(known.row) for name, known in self._models.items() if known.row}
 
     def rests(self) -> dict[str, float]:
         """Seconds that failing models still rest; 0: half open."""

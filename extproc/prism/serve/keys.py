@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from prism.exchange.targets import NONE_RESTS, Key, Resting, Target
+from prism.serve.crossing import crossed
 from prism.serve.rest import longer
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ class _Key:
     until: float
     rest_s: float
     status: int
+    at: float
+    """When it was refused, by Envoy's clock."""
 
 
 class KeyTracker:
@@ -35,6 +38,8 @@ class KeyTracker:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._keys: dict[tuple[str, str], _Key] = {}
+        self._worked: dict[tuple[str, str], float] = {}
+        """When each key of a pool was taken last, by Envoy's clock."""
         self._clusters: Mapping[str, Target] = {}
         self._resting: Resting = NONE_RESTS
         self._wake = math.inf
@@ -52,9 +57,15 @@ class KeyTracker:
         status: int,
         retry_after_s: float | None,
         clusters: Mapping[str, Target],
+        at: float = 0.0,
     ) -> None:
         """``status`` was the answer to ``key`` at ``target``. After 401 it rests for every
-        model of that provider among ``clusters``: it is the key itself that is not taken."""
+        model of that provider among ``clusters``: it is the key itself that is not taken.
+
+        ``at`` is when that was, in seconds since the epoch by Envoy's clock, as in ``worked``.
+        """
+        if crossed(at, self._worked.get((target.cluster, key.name), at)):
+            return
         places = [target.cluster]
         if status == UNAUTHORIZED:
             places += [
@@ -63,7 +74,7 @@ class KeyTracker:
                 if (other.provider, other.base_url) == (target.provider, target.base_url)
                 and other.cluster != target.cluster
             ]
-        rests = [self._rest(place, key.name, status, retry_after_s) for place in places]
+        rests = [self._rest(place, key.name, status, retry_after_s, at) for place in places]
         if any(rests):
             self._renew()
             log.warning(
@@ -71,7 +82,9 @@ class KeyTracker:
                 *(target.provider, status, key.name, target.model, rests[0]),
             )
 
-    def _rest(self, place: str, name: str, status: int, retry_after_s: float | None) -> float:
+    def _rest(
+        self, place: str, name: str, status: int, retry_after_s: float | None, at: float
+    ) -> float:
         """Seconds of the rest that begins now; 0 where one is under way."""
         now = self._clock()
         known = self._keys.get((place, name))
@@ -79,12 +92,17 @@ class KeyTracker:
             return 0.0
         rest_s = longer(0.0 if known is None else known.rest_s)
         length = rest_s if retry_after_s is None else min(retry_after_s, LONGEST_RETRY_AFTER_S)
-        self._keys[place, name] = _Key(now + length, rest_s, status)
+        self._keys[place, name] = _Key(now + length, rest_s, status, at)
         return length
 
-    def worked(self, target: Target, key: Key) -> None:
+    def worked(self, target: Target, key: Key, at: float = 0.0) -> None:
         """``key`` was taken: it need not rest, and its next rest is a short one again."""
-        if self._keys and self._keys.pop((target.cluster, key.name), None) is not None:
+        place = (target.cluster, key.name)
+        if not crossed(at, self._worked.get(place, at)):
+            self._worked[place] = at
+        known = self._keys.get(place)
+        if known is not None and not crossed(at, known.at):
+            del self._keys[place]
             self._renew()
 
     def soonest_s(self, target: Target) -> float:
@@ -101,6 +119,7 @@ class KeyTracker:
             for place, known in self._keys.items()
             if (new := _key(clusters, place)) is not None and new == (_key(before, place) or new)
         }
+        self._worked = {place: at for place, at in self._worked.items() if place[0] in clusters}
         self._renew()
 
     def shown(self, clusters: Mapping[str, Target]) -> list[dict[str, object]]:

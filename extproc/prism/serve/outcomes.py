@@ -61,9 +61,9 @@ class Outcomes:
             return
         if entry.said_error and entry.whole:
             # A broken one has failed already, in the log of attempts.
-            self._learning.health.failed(outcome.model)
+            self._learning.health.failed(outcome.model, at=entry.at)
         elif not is_failure(outcome.status) and entry.whole:
-            self._learning.health.succeeded(outcome.model)
+            self._learning.health.succeeded(outcome.model, entry.at)
             self._time(entry, record)
         if outcome.attempts == 1 and not is_failure(outcome.status):
             self._key_worked(entry, record)
@@ -93,12 +93,14 @@ class Outcomes:
         again_s = attempt.retry_after_s
         key = target.key_numbered(attempt.key_number)
         if key is not None and attempt.status in KEY_STATUS:
-            learning.keys.refused(target, key, attempt.status or 0, again_s, live.clusters)
+            learning.keys.refused(
+                target, key, attempt.status or 0, again_s, live.clusters, attempt.at
+            )
             if len(target.keys) > 1:
                 again_s = learning.keys.soonest_s(target)
                 if not again_s:
                     return
-        learning.health.failed(target.model, again_s)
+        learning.health.failed(target.model, again_s, attempt.at)
 
     def _cost(self, record: Record | None, outcome: Outcome) -> float | None:
         live = self._processor.live
@@ -110,7 +112,7 @@ class Outcomes:
         target = self._target(record, entry.outcome.model or "")
         key = None if target is None else target.key_numbered(entry.key_number)
         if target is not None and key is not None:
-            self._learning.keys.worked(target, key)
+            self._learning.keys.worked(target, key, entry.at)
 
     def _time(self, entry: Finished, record: Record) -> None:
         """Learn how long answers take to begin. A raced first model took at least as long as

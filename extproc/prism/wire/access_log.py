@@ -36,7 +36,7 @@ class Finished:
     ``whole`` is false where a provider broke its answer off. ``to_headers_ms`` is how long
     the last attempt took until its answer began, ``None`` where none did. ``key_number``
     tells which key of several attempt 1 had. ``said_error``: a good status, and then an error
-    among the events of the stream.
+    among the events of the stream. It was over at ``at``, seconds since the epoch.
     """
 
     decision_id: str | None
@@ -45,18 +45,21 @@ class Finished:
     to_headers_ms: float | None = None
     key_number: int | None = None
     said_error: bool = False
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
     """One attempt at ``cluster`` that failed: ``status`` is the provider's answer, ``None``
-    where none came. ``retry_after_s`` is how long it asked to be left alone.
+    where none came. ``retry_after_s`` is how long it asked to be left alone. It was over at
+    ``at``, seconds since the epoch.
     """
 
     cluster: str
     status: int | None
     retry_after_s: float | None
     key_number: int | None
+    at: float = 0.0
 
 
 def finished(message: StreamAccessLogsMessage) -> Iterator[Finished]:
@@ -72,6 +75,7 @@ def finished(message: StreamAccessLogsMessage) -> Iterator[Finished]:
             _to_headers_ms(common),
             _key_number(entry.request.request_id),
             STREAM in metadata and FAILED in metadata[STREAM].fields,
+            at=_over_at(common),
         )
 
 
@@ -94,8 +98,17 @@ def failed_attempts(message: StreamAccessLogsMessage) -> Iterator[FailedAttempt]
             cluster = asked.get(headers.cluster_header(_number(asked)), "")
         status = response.response_code.value or None
         yield FailedAttempt(
-            cluster, status, _retry_after_s(entry), _key_number(entry.request.request_id)
+            cluster,
+            status,
+            _retry_after_s(entry),
+            _key_number(entry.request.request_id),
+            _over_at(common),
         )
+
+
+def _over_at(common: AccessLogCommon) -> float:
+    start, took = common.start_time, common.duration
+    return float(start.seconds + took.seconds + (start.nanos + took.nanos) / 1e9)
 
 
 def _number(asked: Mapping[str, str]) -> int:
@@ -139,9 +152,7 @@ def _retry_after_s(entry: HTTPAccessLogEntry) -> float | None:
         until = parsedate_to_datetime(text).timestamp()
     except ValueError:
         return None
-    common = entry.common_properties
-    then: int = common.start_time.ToNanoseconds() + common.duration.ToNanoseconds()
-    return max(0.0, until - then / 1e9)
+    return max(0.0, until - _over_at(entry.common_properties))
 
 
 def _outcome(entry: HTTPAccessLogEntry) -> Outcome:
