@@ -128,7 +128,7 @@ def run(*args: str) -> Result:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """Real prompts; small answers code well and nothing else, whatever the file calls it."""
+    """Real prompts; small answers code and what is short, whatever the file calls it."""
     document = base("large", "small")
     for item, price in zip(document["spec"]["models"], (10, 1), strict=True):
         item["price"] = {"inputPerMillion": price, "outputPerMillion": price}
@@ -137,7 +137,8 @@ def files(tmp_path: Path) -> Path:
     for line in PROMPTS.read_text().splitlines():
         said: dict[str, Any] = json.loads(line)
         lines.append(f"{said['id']},simple,large,0.9")
-        lines.append(f"{said['id']},simple,small,{1 if said['label'] == 'code' else 0}")
+        right = said["label"] == "code" or len(said["text"]) < 60
+        lines.append(f"{said['id']},simple,small,{int(right)}")
     (tmp_path / "outcomes.csv").write_text("\n".join(lines))
     return tmp_path
 
@@ -156,10 +157,33 @@ def test_the_command_makes_a_predictor_that_evaluate_uses(files: Path) -> None:
     balanced, large = found["made balanced"], found["large"]
     assert balanced["quality"]["value"] >= large["quality"]["value"] * 0.97
     assert balanced["cost"]["value"] < large["cost"]["value"] * 0.95
+    unread = run("evaluate", str(made), *outcomes, "--resamples", "9")
+    assert "its predictor does not count for 662 prompts: they were not" in unread.stderr
     # The same file again gives the same bytes.
     before = made.read_bytes()
     assert run("calibrate", *inputs).exit_code == 0
     assert made.read_bytes() == before
+
+
+def test_a_predictor_is_kept_where_prompts_are_classified_and_it_pays(files: Path) -> None:
+    inputs = ["--base", str(files / "base.yaml"), "--outcomes", str(files / "outcomes.csv")]
+    prompts = ["--prompts", str(PROMPTS)]
+    assert "predictor:" not in run("calibrate", *inputs, *prompts).stdout
+    assert "predictor:" in run("calibrate", *inputs, *prompts, "--classify").stdout
+    plain = run("calibrate", *inputs, *prompts, "--classify", "--no-predict")
+    assert "predictor:" not in plain.stdout
+    # Where small is right by chance alone, nothing can be told from prompts.
+    text = (files / "outcomes.csv").read_text().splitlines()
+    chance = np.random.default_rng(0).random(len(text)) < 0.5
+    lines = [
+        f"{line.rsplit(',', 1)[0]},{int(right)}" if ",small," in line else line
+        for line, right in zip(text, chance, strict=True)
+    ]
+    (files / "outcomes.csv").write_text("\n".join(lines))
+    result = run("calibrate", *inputs, *prompts, "--classify")
+    assert result.exit_code == 0, result.output
+    assert "predictor:" not in result.stdout
+    assert "note: a predictor was tried; it is no better for the same cost" in result.stderr
 
 
 def test_a_predictor_needs_single_answers(files: Path) -> None:

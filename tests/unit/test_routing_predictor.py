@@ -100,7 +100,9 @@ def test_predictions_stay_within_0_and_1() -> None:
 
 def test_corrections_of_another_predictor_leave_the_cell_alone() -> None:
     other = replace(classified(CODE), corrections=Corrections("other", {"medium": 0.9}))
-    assert decided(other, mode=SPORT).models == ("huge", "large", "medium")
+    decision = decided(other, mode=SPORT)
+    assert decision.models == ("huge", "large", "medium")
+    assert any(r.text.startswith("not predicted for this prompt") for r in decision.reasons)
 
 
 def test_the_requests_own_limits_order_after_it() -> None:

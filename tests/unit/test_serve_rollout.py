@@ -18,6 +18,7 @@ from envoy.service.discovery.v3.discovery_pb2 import (
 )
 
 from prism.resources import Problem, Severity
+from prism.routing.catalog import Predictor
 from prism.serve import rollout as rollouts
 from prism.serve.ads import Ads
 from prism.serve.budget import RetryBudgets
@@ -165,6 +166,15 @@ async def test_what_envoy_takes_is_live_and_kept(parts: Parts) -> None:
     kept = parts.last_good.load()
     assert kept is not None
     assert kept.catalog == demo.catalog
+
+
+async def test_a_predictor_of_another_classifier_is_told_of(
+    parts: Parts, caplog: pytest.LogCaptureFixture
+) -> None:
+    predictor = Predictor("p", "ab" * 32, {}, {})
+    found = catalog(tables=(table(predictor=predictor),))
+    assert await parts.rollout.take(Offer(Origin.FOLDER, found, [])) == ""
+    assert "table main: its predictor was made with another classifier" in caplog.text
 
 
 async def test_what_envoy_refuses_is_not_live_and_no_key_is_told(

@@ -10,8 +10,6 @@ from prism.routing.catalog import TASKS, Mode, Task
 
 _NEAR = 0.015
 """How far below a mode's floor (share of the best quality) a cheaper model is worth naming."""
-_CHANCE = 0.005
-"""A gain in quality (0 to 1) that the choice among trades makes of nothing."""
 _DISAGREE = 3.0
 """How many times dearer than expected a source's measured cost must be to be named."""
 
@@ -57,7 +55,7 @@ def _predicted(found: Calibrated) -> Iterator[str]:
         f"The predictor, by cross-validation over {worth.prompts:,} prompts: {modes}. Prompts of a "
         "kind that the outcomes do not have are predicted worse than that."
     )
-    if max(worth.gains.values()) <= _CHANCE:
+    if not worth.pays:
         yield (
             "For the same cost the predictor answers no better than the table without it: leave "
             "--predict out."

@@ -18,8 +18,10 @@ from prism.routing.catalog import MODES, TASKS, Mode, Task
 
 LENGTH = 5
 """Models of a cell that a predictor chooses from: as many as a cell may have."""
-_LEAST = 200
+LEAST = 200
 """Prompts below which nothing is fitted."""
+_CHANCE = 0.005
+"""A gain in quality (0 to 1) that says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,12 @@ class Predicted:
     plain: Mapping[Mode, Worth]
     single: Worth
     gains: Mapping[Mode, float]
+
+    @property
+    def pays(self) -> bool:
+        """Whether for the same cost it is better than the plain table in some mode and worse in
+        none, beyond what the choice among trades makes of chance."""
+        return max(self.gains.values()) > _CHANCE and min(self.gains.values()) >= -_CHANCE
 
     def spec(self) -> dict[str, Any]:
         """``spec.predictor`` of a RoutingTable."""
@@ -58,8 +66,8 @@ def predictor(
 ) -> tuple[Predicted, tuple[Choice, ...]]:
     """A predictor for a table with ``points`` and the plain ``choices``, and the cells that it
     chooses from. Raises ``Broken`` where there are too few prompts."""
-    if (count := len(answers.tasks)) < _LEAST:
-        raise Broken(f"a predictor needs {_LEAST} prompts or more, but there are {count}")
+    if (count := len(answers.tasks)) < LEAST:
+        raise Broken(f"a predictor needs {LEAST} prompts or more, but there are {count}")
     quality = {(p.model, task): p.quality.value for task in TASKS for p in points[task]}
     found = fit(answers, quality)
     costs = _costs(answers, points)

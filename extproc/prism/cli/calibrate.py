@@ -29,7 +29,7 @@ class _Inputs:
     outcomes: tuple[Path, ...]
     prompts: Path | None
     classify: bool
-    predict: bool
+    predict: bool | None
     settings: Path | None
     prices: Path | None
     update_prices: bool
@@ -48,7 +48,12 @@ class _Inputs:
     "--prompts", type=FILE, help="Texts of the outcomes' prompts: JSON lines, id and text."
 )
 @click.option("--classify", is_flag=True, help="Ask the classifier even where outcomes say a task.")
-@click.option("--predict", is_flag=True, help="Add a predictor that orders cells by the prompt.")
+@click.option(
+    "--predict/--no-predict",
+    default=None,
+    help="Add a predictor that orders cells by the prompt.  [default: where prompts are "
+    "classified and it is better for the same cost]",
+)
 @click.option("--settings", type=FILE, help="Tolerances, columns and more: YAML.")
 @click.option("--prices", type=OUT, help="List prices: CSV. They go before all others.")
 @click.option("--update-prices", is_flag=True, help="First write --prices anew from genai-prices.")
@@ -114,6 +119,7 @@ def read_table(path: Path) -> Table:
 def _calibrated(inputs: _Inputs) -> Calibrated:
     from prism.calibrate.answers import Gatherer
     from prism.calibrate.build import abstaining, calibrate, read_base
+    from prism.calibrate.predictor import LEAST
     from prism.calibrate.settings import Broken, Settings, read_settings
 
     if (inputs.models is None) == (not inputs.outcomes):
@@ -123,7 +129,7 @@ def _calibrated(inputs: _Inputs) -> Calibrated:
     base = read_base(inputs.base.read_bytes(), str(inputs.base))
     if inputs.predict and inputs.models is not None:
         raise click.UsageError("--predict needs --outcomes: single answers, with their prompts")
-    gatherer = Gatherer(abstaining(base)) if inputs.predict else None
+    gatherer = None if inputs.predict is False else Gatherer(abstaining(base))
     if inputs.models is not None:
         measured = _of_rows(inputs.models, settings)
     else:
@@ -133,8 +139,15 @@ def _calibrated(inputs: _Inputs) -> Calibrated:
     if inputs.update_prices and inputs.prices is None:
         raise Broken("--update-prices needs --prices: the file to write")
     names = [item["name"] for item in base["spec"]["models"]]
+    given = base, measured, _prices(inputs, base), settings
     answers = None if gatherer is None else gatherer.answers(names)
-    return calibrate(base, measured, _prices(inputs, base), settings, answers)
+    if answers is None or (inputs.predict is None and len(answers.tasks) < LEAST):
+        return calibrate(*given)
+    found = calibrate(*given, answers)
+    if inputs.predict or found.predicted is None or found.predicted.pays:
+        return found
+    click.echo("note: a predictor was tried; it is no better for the same cost", err=True)
+    return calibrate(*given)
 
 
 def _of_rows(path: Path, settings: Settings) -> list[Measured]:
@@ -159,7 +172,7 @@ def _of_outcomes(
     from prism.calibrate.tally import count, measured
     from prism.cli.outcome_tasks import classification_reader
 
-    classify = inputs.classify or inputs.predict
+    classify = inputs.classify or bool(inputs.predict)
     read, routed_by = classification_reader(inputs.prompts, classify), abstaining(base)
 
     def task_of(outcome: Outcome) -> Task | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from prism.cli.calibrate import FILE, read_table
 if TYPE_CHECKING:
     from prism.calibrate.settings import Settings
     from prism.evaluate.evaluation import Evaluation, Interval
-    from prism.evaluate.graded import CostOf
+    from prism.evaluate.graded import CostOf, Graded
     from prism.routing.catalog import Table
 
 
@@ -81,7 +81,21 @@ def _evaluated(
     if not found:
         reasons = "; ".join(f"{number:,} {reason}" for reason, number in sorted(left_out.items()))
         raise Broken(f"no prompt is left: {reasons or 'the outcomes are empty'}")
+    for name, table in named.items():
+        if unread := _unpredicted(table, found):
+            click.echo(f"note: {name}: its predictor does not count for {unread}", err=True)
     return evaluate(found, named, resamples, seed), left_out
+
+
+def _unpredicted(table: Table, prompts: Sequence[Graded]) -> str:
+    """For which prompts, and why; nothing where it counts for all."""
+    if table.predictor is None:
+        return ""
+    hidden = [prompt.read.hidden for prompt in prompts]
+    if others := sum(h is not None and h.classifier != table.predictor.classifier for h in hidden):
+        return f"{others:,} prompts: it was made with another classifier"
+    unread = sum(h is None for h in hidden)
+    return f"{unread:,} prompts: they were not classified (--classify)" if unread else ""
 
 
 def _named(paths: tuple[Path, ...]) -> dict[str, Table]:

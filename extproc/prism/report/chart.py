@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 BLUE, GREY, ORANGE, GREEN = "#2f6db5", "#8a8a8a", "#d9822b", "#3d9a62"
 COLOURS: Mapping[str, str] = {"eco": GREEN, "balanced": BLUE, "sport": ORANGE}
@@ -57,6 +58,9 @@ def frontier_chart(dots: Sequence[Dot], line: Sequence[tuple[float, float]], uni
     """Quality over cost (a logarithmic scale), with the frontier as steps."""
     with drawing(6.6, 4.2) as (_, axes, made):
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("${x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(color="#e6e6e6", linewidth=0.6)
         if line:
             xs, ys = zip(*line, strict=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from prism.routing.ask import asked_model
-from prism.routing.catalog import Limits, Mode, Model, Task
+from prism.routing.catalog import Limits, Mode, Model, Predictor, Task
 from prism.routing.decision import ErrorCode, Reason, Refusal, Step
 from prism.routing.limits import (
     best_first,
@@ -85,8 +85,8 @@ def _from_cell(case: Case, trace: list[Reason]) -> Sequence[Model] | Refusal:
     start = len(trace)
     models = _able_of_cell(case, cell, trace)
     trace.append(cell.reason)
-    if case.corrections is not None and len(models) > 1:
-        models = _predicted(case, case.corrections, models, trace)
+    if case.scope.table.predictor is not None and len(models) > 1:
+        models = _predicted(case, case.scope.table.predictor, models, trace)
     rest: Sequence[Model] | None = None
     if not models:
         rest = models = _rest(case, cell, trace, "no model of the cell can answer")
@@ -117,11 +117,12 @@ def _able_of_cell(case: Case, cell: Cell, trace: list[Reason]) -> Sequence[Model
 
 
 def _predicted(
-    case: Case, corrections: Corrections, models: Sequence[Model], trace: list[Reason]
+    case: Case, predictor: Predictor, models: Sequence[Model], trace: list[Reason]
 ) -> Sequence[Model]:
     """The cell's models by what the table's predictor says of them at this prompt."""
-    predictor = case.scope.table.predictor
-    if predictor is None:
+    corrections = case.corrections
+    if corrections is None:
+        trace.append(Reason(Step.CELL, "not predicted for this prompt, so the cell's order holds"))
         return models
     tokens = case.signals.input_tokens, case.output_tokens
     found = ordered(predictor, corrections, models, case.task, case.mode, *tokens)

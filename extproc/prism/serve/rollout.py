@@ -23,14 +23,20 @@ Offered = Offer | BrokenConfiguration
 
 
 class Rollout:
-    """The one way for a configuration to become live."""
+    """The one way for a configuration to become live. ``classifier`` is the digest of the one
+    that is used: predictors of another one are told of."""
 
     def __init__(
-        self, configuration: Configuration, credentials: Credentials, last_good: SnapshotFile
+        self,
+        configuration: Configuration,
+        credentials: Credentials,
+        last_good: SnapshotFile,
+        classifier: str = "",
     ) -> None:
         self._configuration = configuration
         self._credentials = credentials
         self._last_good = last_good
+        self._classifier = classifier
         self._turn = asyncio.Lock()
         self._live: Offer | None = None
         self._problems: list[Problem] = []
@@ -101,6 +107,13 @@ class Rollout:
         for name in names:
             if name not in keys:
                 log.warning("no key %s: models that need it are not used", name)
+        for table in catalog.tables.values():
+            if table.predictor is not None and table.predictor.classifier != self._classifier:
+                log.warning(
+                    "table %s: its predictor was made with another classifier and is not used; "
+                    'make it anew with "prism calibrate --predict"',
+                    table.name,
+                )
         try:
             await self._configuration.apply(catalog, keys)
         except Refused as error:

@@ -109,7 +109,12 @@ class Server:
             configuration = Configuration(ads, processor, _ca_file(), envoy)
             stack.push_async_callback(configuration.close)
             last_good = SnapshotFile(settings.last_good, Origin.LAST_GOOD)
-            rollout = Rollout(configuration, Credentials(settings.credentials), last_good)
+            rollout = Rollout(
+                configuration,
+                Credentials(settings.credentials),
+                last_good,
+                getattr(self._classifier, "digest", ""),
+            )
             source = self._source(rollout, last_good, ads)
             await server.start()
             stack.push_async_callback(server.stop, grace=5)
