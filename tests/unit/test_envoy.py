@@ -27,6 +27,7 @@ from prism.envoy.clusters import cluster, fallback_cluster, fallback_secret
 from prism.envoy.filters import AT_ONCE_ATTRIBUTES
 from prism.envoy.names import HEADERS, METADATA
 from prism.envoy.routes import Fallback, routes
+from prism.envoy.tracing import Tracing
 from prism.exchange import headers
 from prism.exchange.targets import Target
 from prism.wire import xds
@@ -185,19 +186,34 @@ def test_an_update_carries_what_changed_and_what_went() -> None:
     assert resource.resource.type_url == xds.CLUSTER
 
 
-def written(folder: Path) -> dict[str, Any]:
-    return bootstrap(
-        Settings("127.0.0.1", 0, str(folder / "prism.sock"), str(folder / "admin.sock"))
-    )
+def written(folder: Path, tracing: Tracing | None = None) -> dict[str, Any]:
+    sockets = str(folder / "prism.sock"), str(folder / "admin.sock")
+    return bootstrap(Settings("127.0.0.1", 0, *sockets, tracing=tracing))
 
 
-def test_envoy_takes_the_bootstrap(tmp_path: Path) -> None:
+def traced(ratio: float = 0.1, *, parent_based: bool = True, tls: bool = False) -> Tracing:
+    sent = (("api-key", "x"),)
+    return Tracing("127.0.0.1", 4317, tls, sent, "prism", ratio, parent_based, CA)
+
+
+def test_without_a_collector_nothing_is_traced(tmp_path: Path) -> None:
+    text = json.dumps(written(tmp_path))
+    assert "tracing" not in text
+    assert "traceparent" not in text
+    assert '"prism/collector"' not in text
+
+
+TRACINGS = [None, traced(), traced(1, parent_based=False), traced(tls=True)]
+
+
+@pytest.mark.parametrize("tracing", TRACINGS, ids=["none", "parent", "ratio", "tls"])
+def test_envoy_takes_the_bootstrap(tmp_path: Path, tracing: Tracing | None) -> None:
     beside = Path(sys.executable).with_name("envoy")
     envoy = str(beside) if beside.exists() else shutil.which("envoy")
     if envoy is None:
         pytest.skip("envoy is not installed")
     path = tmp_path / "envoy.json"
-    path.write_text(json.dumps(written(tmp_path)), "utf-8")
+    path.write_text(json.dumps(written(tmp_path, tracing)), "utf-8")
     done = subprocess.run(
         [envoy, "--mode", "validate", "--config-path", str(path), "--use-dynamic-base-id"],
         capture_output=True,

@@ -10,7 +10,7 @@ from prism.routing.catalog import Limits, Policy
 from prism.routing.decide import Health, decide
 from prism.routing.identify import Caller
 from prism.routing.plan import compile_plan
-from prism.routing.record import Outcome, Record, replay
+from prism.routing.record import Outcome, Record, Timing, replay
 
 from .tables import ECO, TOOLS, catalog, classified, policy, signals, table
 
@@ -43,6 +43,12 @@ def test_a_record_as_json() -> None:
         "reasons"
     ]
     assert data["outcome"] == {"status": 200, "model": "medium", "totalMs": 12.5}
+
+
+def test_times_come_back_from_json() -> None:
+    made = replace(recorded(policy()), timing=Timing(1, 2, 3, 4))
+    assert Record.from_json_dict(made.to_json_dict()) == made
+    assert Record.from_json_dict(recorded(policy()).to_json_dict()).timing is None
 
 
 def test_a_replay_under_another_plan_shows_what_a_change_would_do() -> None:

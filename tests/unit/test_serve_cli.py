@@ -47,6 +47,24 @@ def test_bootstrap_prints_what_the_supervisor_would_write() -> None:
     )
 
 
+def test_bootstrap_keeps_a_collector_s_key_to_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret")
+    out = tmp_path / "envoy.json"
+    assert run("bootstrap", *SOCKETS, "--out", str(out)).exit_code == 0
+    assert '"secret"' in out.read_text()
+    assert out.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_variable_that_can_t_be_used_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "sometimes")
+    result = run("bootstrap", *SOCKETS)
+    assert result.exit_code == 1
+    assert "OTEL_TRACES_SAMPLER='sometimes' is not supported" in result.output
+
+
 def test_bootstrap_writes_a_file_whole(tmp_path: Path) -> None:
     out = tmp_path / "envoy.json"
     result = run("bootstrap", *SOCKETS, "--out", str(out))

@@ -28,6 +28,7 @@ from prism.serve.outcomes import Outcomes
 from prism.serve.processor import Processor
 from prism.serve.racing import RaceLedger
 from prism.serve.recent import Recent
+from prism.serve.telling import Telling
 
 from .clock import Clock
 from .tables import SPORT, catalog, classified, policy, signals, table
@@ -91,7 +92,8 @@ class Setting:
             RetryBudgets(self.clock),
         )
         self.live = processor.live = compile_live(compile_plan(found), found, {**secrets, **others})
-        self.outcomes = Outcomes(processor, self.recent, self.learning)
+        self.telling = Telling(processor)
+        self.outcomes = Outcomes(processor, self.recent, self.learning, self.telling)
         self.recent.add(Record("id", 0, "v", asks, classified(), Health(), race, chosen))
 
     def target(self, model: str) -> Target:
@@ -373,3 +375,29 @@ def test_losers_of_a_race_are_charged_too() -> None:
     # The second model has read the prompt: 1,000 tokens at 4 US dollars a million.
     cost = charged(answer, {"input": 1000, "output": 100}, race=True)
     assert cost == pytest.approx(0.014 + 0.004)
+
+
+def test_what_is_over_is_counted() -> None:
+    setting = Setting()
+    entry = HTTPAccessLogEntry()
+    entry.response.response_code.value = 200
+    entry.response.response_headers["x-prism-model"] = setting.first
+    setting.finish(entry)
+    setting.fail(setting.first, 503)
+    metrics = setting.telling.metrics
+    assert sum(metrics.requests.values.values()) == 1
+    assert list(metrics.failed_attempts.values.values()) == [1]
+
+
+@pytest.mark.parametrize(("status", "known", "counted"), [(200, True, 0), (403, False, 0)])
+def test_prism_s_own_answers_are_no_requests_of_models(
+    status: int, known: bool, counted: int
+) -> None:
+    """A dry run (200), and a caller that was turned away before any decision (403)."""
+    setting = Setting()
+    entry = HTTPAccessLogEntry()
+    entry.response.response_code.value = status
+    entry.response.response_headers["x-prism-decision-id"] = "id" if known else "other"
+    setting.receive(GATEWAY_LOG, entry)
+    assert sum(setting.telling.metrics.requests.values.values()) == counted
+    assert (setting.recent.joined, setting.recent.lost) == (0, 0)

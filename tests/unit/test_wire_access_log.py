@@ -116,3 +116,39 @@ def test_the_number_of_the_key(request_id: str, number: int | None) -> None:
     made.common_properties.upstream_cluster = "c"
     made.request.request_id = request_id
     assert list(access_log.failed_attempts(sent(made))) == [FailedAttempt("c", 429, None, number)]
+
+
+SPAN = "cd" * 8
+
+
+def tagged(traceparent: str, span: str = SPAN) -> Finished:
+    made = entry()
+    common = made.common_properties
+    common.custom_tags.update({"traceparent": traceparent, "span": span})
+    common.start_time.FromNanoseconds(10**18)
+    common.duration.FromMilliseconds(5)
+    (found,) = access_log.finished(sent(made))
+    return found
+
+
+def test_a_sampled_request_names_its_trace() -> None:
+    found = tagged(f"00-{'ab' * 16}-{'ef' * 8}-01").trace
+    assert found == access_log.Trace("ab" * 16, SPAN, 10**18, 10**18 + 5_000_000)
+
+
+@pytest.mark.parametrize(
+    "traceparent",
+    [f"00-{'ab' * 16}-{'ef' * 8}-00", "-", "", f"00-{'zz' * 16}-{'ef' * 8}-01", "00-1-2-01"],
+)
+def test_what_is_not_sampled_or_no_trace_has_none(traceparent: str) -> None:
+    assert tagged(traceparent).trace is None
+    assert tagged(f"00-{'ab' * 16}-{'ef' * 8}-01", "-").trace is None
+
+
+def test_prism_s_own_answer_has_its_decision_in_a_header() -> None:
+    made = HTTPAccessLogEntry()
+    made.response.response_headers["x-prism-decision-id"] = "d2"
+    (found,) = access_log.finished(sent(made))
+    assert (found.decision_id, found.own) == ("d2", True)
+    (labelled,) = access_log.finished(sent(entry()))
+    assert (labelled.decision_id, labelled.own) == ("d1", False)

@@ -11,6 +11,7 @@ from prism.cli.listening import (
     listen_option,
     max_body_option,
     socket_option,
+    telemetry_settings,
 )
 
 
@@ -34,13 +35,16 @@ def command(
     """Print the bootstrap (JSON) for an Envoy that runs beside "prism serve".
 
     Give both the same --socket and --envoy-admin, and run both as one user: only that user
-    may open them. "prism run" starts its own Envoy with the same configuration.
+    may open them. "prism run" starts its own Envoy with the same configuration. With
+    OTEL_EXPORTER_OTLP_ENDPOINT in the environment, Envoy sends traces there.
     """
     from prism.envoy.bootstrap import MEBIBYTE, Settings, bootstrap_json
+    from prism.serve.authorities import ca_file
 
     host, port = listen
     if port == 0:
         raise click.BadParameter("port 0 is for prism run; name one", param_hint="--listen")
+    tracing = telemetry_settings().tracing(ca_file())
     text = bootstrap_json(
         Settings(
             host=host,
@@ -48,6 +52,7 @@ def command(
             socket=str(socket.absolute()),
             admin_socket=str(envoy_admin.absolute()),
             max_body=max_body * MEBIBYTE,
+            tracing=tracing,
         )
     )
     if out is None:
@@ -56,6 +61,9 @@ def command(
     try:
         new = out.with_name(f"{out.name}.new")
         new.write_text(text + "\n", "utf-8")
+        if tracing is not None and tracing.headers:
+            # The collector's key may be among them.
+            new.chmod(0o600)
         new.replace(out)
     except OSError as error:
         raise click.ClickException(f"{out}: {error.strerror}") from None

@@ -67,8 +67,11 @@ def run_folder() -> Iterator[Path]:
 
 def run_settings(gateway: Gateway, folder: Path) -> RunSettings:
     """The supervisor's settings; fails where the address is taken or there is no Envoy."""
+    from prism.cli.listening import telemetry_settings
+    from prism.serve.authorities import ca_file
     from prism.serve.supervisor import RunSettings, free_port
 
+    tracing = telemetry_settings().tracing(ca_file())
     host, port = gateway.listen
     _check_port(host, port)
     port = port or free_port(host)
@@ -81,6 +84,7 @@ def run_settings(gateway: Gateway, folder: Path) -> RunSettings:
         concurrency=gateway.concurrency,
         drain_s=gateway.drain,
         serve_arguments=gateway.serve_arguments,
+        tracing=tracing,
     )
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from prism.telemetry.settings import Telemetry
 
 
 class HostPort(click.ParamType[tuple[str, int]]):
@@ -31,6 +34,18 @@ def start_logging(level: str) -> None:
     logging.basicConfig(
         level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )
+
+
+def telemetry_settings() -> Telemetry:
+    """What the ``OTEL_*`` variables ask for; fails with the name of one that can't be used."""
+    import os
+
+    from prism.telemetry.settings import BadSetting, read_settings
+
+    try:
+        return read_settings(os.environ)
+    except BadSetting as bad:
+        raise click.ClickException(str(bad)) from None
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -20,6 +20,7 @@ from prism.cli.listening import (
     server_options,
     socket_option,
     start_logging,
+    telemetry_settings,
 )
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def command(
         source = _operator(operator, operator_tls, replica)
         last_good = _state(state) / f"operator-{source.replica}.snapshot"
     start_logging(log_level)
+    telemetry = telemetry_settings()
     settings = ServerSettings(
         source=source,
         socket=socket,
@@ -127,6 +129,7 @@ def command(
         ledger=ledger_address(ledger, state),
         ledger_bounds=ledger_bounds(ledger_retention, ledger_size),
         budgets=budget_settings(budget_store, budget_away),
+        telemetry=telemetry,
     )
     _serve(settings, model)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from prism.envoy import names
 from prism.envoy.listeners import attempts_listener, gateway_listener
+from prism.envoy.tracing import Tracing, collector_cluster
 from prism.exchange import headers
 
 MEBIBYTE = 1024 * 1024
@@ -21,6 +22,7 @@ class Settings:
     interface. ``max_body`` (bytes) is the largest request, larger ones get 413; and the
     largest plain answer whose token usage is read. ``message_timeout_ms`` bounds each exchange
     with Prism; past it the request takes the route of the table's failure mode.
+    ``tracing`` of ``None``: no spans.
     """
 
     host: str
@@ -30,10 +32,14 @@ class Settings:
     max_body: int = 32 * MEBIBYTE
     message_timeout_ms: int = 2000
     node: str = "prism-gateway"
+    tracing: Tracing | None = None
 
 
 def bootstrap(settings: Settings) -> dict[str, Any]:
     """Envoy's bootstrap as plain values."""
+    clusters = [_prism_cluster(settings), _attempts_cluster(settings)]
+    if settings.tracing is not None:
+        clusters.append(collector_cluster(settings.tracing))
     return {
         "node": {"id": settings.node, "cluster": "prism"},
         "admin": {"address": {"pipe": {"path": settings.admin_socket, "mode": 0o600}}},
@@ -66,7 +72,7 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
         },
         "static_resources": {
             "listeners": [gateway_listener(settings), attempts_listener(settings)],
-            "clusters": [_prism_cluster(settings), _attempts_cluster(settings)],
+            "clusters": clusters,
         },
     }
 

@@ -274,10 +274,18 @@ def _status_is(status: int) -> dict[str, Any]:
     return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
 
 
-def access_log() -> dict[str, Any]:
+def access_log(*, traced: bool) -> dict[str, Any]:
     """What Prism joins to its decisions: one entry per client request."""
-    answered = [headers.MODEL, headers.PROVIDER, headers.ATTEMPTS]
-    return _to_prism(names.GATEWAY_LOG, additional_response_headers_to_log=answered)
+    answered = [headers.MODEL, headers.PROVIDER, headers.ATTEMPTS, headers.DECISION_ID]
+    tags = [
+        {"tag": names.TRACE_TAG, "value": f"%REQ({headers.TRACEPARENT})%"},
+        {"tag": names.SPAN_TAG, "value": "%SPAN_ID%"},
+    ]
+    return _to_prism(
+        names.GATEWAY_LOG,
+        tags=tags if traced else (),
+        additional_response_headers_to_log=answered,
+    )
 
 
 def attempts_log(which: dict[str, Any]) -> dict[str, Any]:

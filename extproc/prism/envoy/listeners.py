@@ -26,6 +26,7 @@ from prism.envoy.filters import (
     usage_filters,
 )
 from prism.envoy.routes import ANSWERED_BY, UNFORWARDED
+from prism.envoy.tracing import attempts_tracing, gateway_tracing
 from prism.exchange import headers
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def gateway_listener(settings: Settings) -> dict[str, Any]:
             router(),
         ],
         local_reply_config=local_replies(),
-        access_log=[access_log()],
+        access_log=[access_log(traced=settings.tracing is not None)],
+        **({} if settings.tracing is None else {"tracing": gateway_tracing(settings.tracing)}),
     )
     address = {"socket_address": {"address": settings.host, "port_value": settings.port}}
     return {
@@ -97,9 +99,12 @@ def attempts_listener(settings: Settings) -> dict[str, Any]:
         ],
         local_reply_config=local_replies(),
         access_log=[attempts_log(unreachable())],
+        **({} if settings.tracing is None else {"tracing": attempts_tracing(settings.tracing)}),
     )
     return {
         "name": names.ATTEMPTS,
+        # What comes by here goes out: its spans are a client's.
+        "traffic_direction": "OUTBOUND",
         "internal_listener": {},
         "per_connection_buffer_limit_bytes": settings.max_body,
         "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],

@@ -82,6 +82,7 @@ INTERNAL: Final = (
 
 # Standard ones.
 ALLOW: Final = "allow"
+TRACEPARENT: Final = "traceparent"
 RETRY_AFTER: Final = "retry-after"
 REQUEST_ID: Final = "x-request-id"
 """Where a provider gives several keys to choose from: the decision's id, a dot, and the number

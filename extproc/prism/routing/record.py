@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from prism.routing.budget import NOTHING_SPENT, Spending
 from prism.routing.cost import cost_usd
@@ -76,13 +76,26 @@ _OUTCOME_KEYS = {
 }
 
 
+class Timing(NamedTuple):
+    """When Prism did what for a request, in nanoseconds since the epoch.
+
+    From ``asked_ns`` to ``classified_ns`` the classifier was waited for; both are ``None``
+    where it was not asked. ``decided_ns`` is when the answer for Envoy was there.
+    """
+
+    came_ns: int
+    asked_ns: int | None
+    classified_ns: int | None
+    decided_ns: int
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One decision with its inputs and, once known, its outcome.
 
     ``time`` is in seconds since the epoch. ``plan_version`` is the version of the plan
     that decided. ``health``, ``race_allowed``, ``retry_allowed`` and ``spending`` are those given
-    to ``decide``.
+    to ``decide``. ``timing`` is no input of the decision.
     """
 
     decision_id: str
@@ -96,6 +109,7 @@ class Record:
     outcome: Outcome | None = None
     retry_allowed: bool = True
     spending: Spending = field(default_factory=lambda: NOTHING_SPENT)
+    timing: Timing | None = None
 
     def to_json_dict(self) -> dict[str, Any]:
         """All of it, ready for ``json.dumps``."""
@@ -114,6 +128,7 @@ class Record:
             "spending": spending_to_json(self.spending),
             "decision": decision_to_json(self.decision),
             "outcome": None if self.outcome is None else self.outcome.to_json_dict(),
+            "timing": None if self.timing is None else self.timing._asdict(),
         }
 
     @classmethod
@@ -125,6 +140,7 @@ class Record:
             ValueError: a task, mode, capability, step or code does not exist.
         """
         known, outcome = data["classification"], data.get("outcome")
+        timing = data.get("timing")
         return cls(
             decision_id=data["decisionId"],
             time=data["time"],
@@ -141,6 +157,7 @@ class Record:
             outcome=None if outcome is None else Outcome.from_json_dict(outcome),
             retry_allowed=data.get("retryAllowed", True),
             spending=spending_from_json(data.get("spending", ())),
+            timing=None if timing is None else Timing(**timing),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +17,16 @@ from prism.serve.envoy_admin import EnvoyAdmin
 from prism.serve.learning import Learning
 from prism.serve.processor import Processor
 from prism.serve.recent import Recent
+from prism.telemetry import prometheus
+from prism.telemetry.metric import Family
 
 _MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Admin:
-    """What the endpoints show. ``more`` adds to the status what other parts know."""
+    """What the endpoints show. ``more`` adds to the status what other parts know,
+    ``metrics`` reads Prism's own."""
 
     processor: Processor
     ads: Ads
@@ -30,6 +34,7 @@ class Admin:
     learning: Learning
     envoy: EnvoyAdmin
     more: Sequence[Callable[[], dict[str, Any]]]
+    metrics: Callable[[], Sequence[Family]]
 
     def application(self) -> web.Application:
         """The web application; paths are listed at ``/``."""
@@ -39,6 +44,7 @@ class Admin:
         app.router.add_get("/status", self._status)
         app.router.add_get("/decisions", self._decisions)
         app.router.add_get("/decisions/{id}", self._decision)
+        app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/envoy/metrics", self._envoy_metrics)
         app.router.add_get("/budgets", self._budgets)
         app.router.add_get("/budgets/metrics", self._budget_metrics)
@@ -46,8 +52,8 @@ class Admin:
         return app
 
     async def _index(self, _: web.Request) -> web.Response:
-        paths = "/healthz /readyz /status /decisions?limit=N /decisions/ID /envoy/metrics /budgets"
-        paths += " /budgets/metrics"
+        paths = "/healthz /readyz /status /decisions?limit=N /decisions/ID /metrics /envoy/metrics"
+        paths += " /budgets /budgets/metrics"
         return web.Response(text=paths.replace(" ", "\n") + "\n")
 
     async def _alive(self, _: web.Request) -> web.Response:
@@ -74,6 +80,12 @@ class Admin:
                 **{name: value for part in self.more for name, value in part().items()},
             }
         )
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        families, accept = self.metrics(), request.headers.get("accept", "")
+        # Off the event loop: requests must not wait for a thousand lines.
+        body, content_type = await asyncio.to_thread(prometheus.text, families, accept)
+        return web.Response(body=body, headers={"content-type": content_type})
 
     async def _envoy_metrics(self, _: web.Request) -> web.Response:
         try:

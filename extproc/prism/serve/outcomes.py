@@ -17,6 +17,7 @@ from prism.routing.record import Outcome, Record, spent_usd
 from prism.serve.learning import Learning
 from prism.serve.processor import Processor
 from prism.serve.recent import Recent
+from prism.serve.telling import Telling
 from prism.wire import access_log
 from prism.wire.access_log import FailedAttempt, Finished
 
@@ -26,10 +27,13 @@ _FAILED = 400
 class Outcomes:
     """Receives Envoy's access logs."""
 
-    def __init__(self, processor: Processor, recent: Recent, learning: Learning) -> None:
+    def __init__(
+        self, processor: Processor, recent: Recent, learning: Learning, telling: Telling
+    ) -> None:
         self._processor = processor
         self._recent = recent
         self._learning = learning
+        self._telling = telling
         self._live: Live | None = None
         self._priors: dict[str, float] = {}
 
@@ -51,12 +55,14 @@ class Outcomes:
 
     def finished(self, entry: Finished) -> None:
         """A request is over: join it to its decision; who answered well is well."""
-        if entry.decision_id is None:
+        if entry.decision_id is None or (entry.own and not self._refused(entry)):
             return
         outcome, record = entry.outcome, self._recent.decided(entry.decision_id)
         self._recent.join(entry.decision_id, outcome, self._cost(record, outcome))
         race = self._processor.races.settled(entry.decision_id, outcome)
         self._settle(entry.decision_id, outcome, race)
+        if record is not None:
+            self._telling.finished(entry, record)
         if record is None or outcome.model is None or outcome.status is None:
             return
         if entry.said_error and entry.whole:
@@ -90,6 +96,7 @@ class Outcomes:
         target = None if live is None else live.clusters.get(attempt.cluster)
         if live is None or target is None:
             return
+        self._telling.failed(attempt, target)
         again_s = attempt.retry_after_s
         key = target.key_numbered(attempt.key_number)
         if key is not None and attempt.status in KEY_STATUS:
@@ -107,6 +114,12 @@ class Outcomes:
         if live is None or record is None:
             return None
         return spent_usd(live.plan, record.decision.table, outcome)
+
+    def _refused(self, entry: Finished) -> bool:
+        """Whether Prism's own answer is the end of a decision: not of a dry run, nor of a
+        request that was turned away before one."""
+        known = self._recent.decided(entry.decision_id or "")
+        return known is not None and (entry.outcome.status or 0) >= 400
 
     def _key_worked(self, entry: Finished, record: Record) -> None:
         target = self._target(record, entry.outcome.model or "")

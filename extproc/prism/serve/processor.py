@@ -7,6 +7,7 @@ import logging
 import os
 import time
 import traceback
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import grpc
@@ -14,10 +15,11 @@ import grpc
 from prism.envoy.names import ATTEMPT_STAGE, ROUTE_AT_ONCE, STAGE
 from prism.exchange import answers
 from prism.exchange.attempt import AttemptStage
+from prism.exchange.headers import TRACEPARENT
 from prism.exchange.route import RouteStage
 from prism.exchange.steps import Classify, Proceed, Reply, Rewrite, Step
 from prism.exchange.targets import Live
-from prism.routing.record import Record
+from prism.routing.record import Record, Timing
 from prism.serve.budget import RetryBudgets
 from prism.serve.classifying import Answer
 from prism.serve.health import HealthTracker
@@ -72,7 +74,8 @@ class Processor:
         if live is None:
             await context.abort(*_NOT_YET)
             raise AssertionError("abort raises")
-        decision_id = new_decision_id()
+        clock = [time.time_ns()]
+        decision_id = new_decision_id(clock[0])
         if message is None:
             return ext_proc.reply_message(answers.bad_headers(decision_id))
         try:
@@ -81,17 +84,18 @@ class Processor:
             if type(step) is Proceed:
                 step = stage.on_body(message.request_body.body)
             if type(step) is Classify:
-                step = await self._classified(stage, step)
+                step = await self._classified(stage, step, clock)
             if type(step) is Rewrite:
                 answer = ext_proc.rewrite_at_once(step)
             else:
                 answer = ext_proc.reply_message(_reply(step))
             self._charge(stage, step)
+            clock.append(time.time_ns())
         except Exception as error:
             await _fail(error, context)
             raise
         # Envoy need not wait for what only the console and replays read.
-        asyncio.get_running_loop().call_soon(self._remember, stage)
+        asyncio.get_running_loop().call_soon(self._remember, stage, clock)
         return answer
 
     async def process(self, _: object, context: Any) -> None:
@@ -114,7 +118,8 @@ class Processor:
         message = await context.read()
         if message is _EOF:
             return
-        stage = self._route_stage(live, new_decision_id())
+        clock = [time.time_ns()]
+        stage = self._route_stage(live, new_decision_id(clock[0]))
         step: Step = stage.on_headers(ext_proc.headers_event(message))
         on_body = False
         if type(step) is Proceed:
@@ -125,11 +130,13 @@ class Processor:
             on_body = True
             step = stage.on_body(message.request_body.body)
         if type(step) is Classify:
-            step = await self._classified(stage, step)
+            step = await self._classified(stage, step, clock)
+        answer = _encode(step, on_body=on_body)
         # Before anything is awaited: the next request must find this one charged.
         self._charge(stage, step)
-        await context.write(_encode(step, on_body=on_body))
-        self._remember(stage)
+        clock.append(time.time_ns())
+        await context.write(answer)
+        self._remember(stage, clock)
 
     def _route_stage(self, live: Live, decision_id: str) -> RouteStage:
         return RouteStage(
@@ -142,10 +149,12 @@ class Processor:
             spending_of=self.spending.of,
         )
 
-    async def _classified(self, stage: RouteStage, step: Classify) -> Step:
+    async def _classified(self, stage: RouteStage, step: Classify, clock: list[int]) -> Step:
+        clock.append(time.time_ns())
         answer = self._asks.at_once(step.text)
         if answer is None:
             answer = await self._asks.classify(step.text, step.deadline_ms)
+        clock.append(time.time_ns())
         return stage.on_classified(*answer)
 
     def _charge(self, stage: RouteStage, step: Step) -> None:
@@ -157,13 +166,13 @@ class Processor:
             plan, signals = stage.live.plan, routed.signals
             self.spending.sent(stage.decision_id, plan, signals, routed.decision, stage.race)
 
-    def _remember(self, stage: RouteStage) -> None:
-        """Remember the decision, where one was made."""
+    def _remember(self, stage: RouteStage, clock: Sequence[int]) -> None:
+        """Remember the decision, where one was made, and the times read on its way."""
         if (routed := stage.routed) is not None:
             self._recent.add(
                 Record(
                     decision_id=stage.decision_id,
-                    time=time.time(),
+                    time=clock[-1] / 1e9,
                     plan_version=stage.live.version,
                     signals=routed.signals,
                     classification=routed.classification,
@@ -172,6 +181,7 @@ class Processor:
                     decision=routed.decision,
                     retry_allowed=routed.retry_allowed,
                     spending=routed.spending,
+                    timing=_timing(clock),
                 ),
                 # A dry run is nobody's traffic.
                 for_good=not stage.dry_run,
@@ -219,16 +229,30 @@ class ExtProc(grpc.GenericRpcHandler):
         return self._at_once if at_once else self._stages
 
 
-def new_decision_id() -> str:
+def new_decision_id(now_ns: int) -> str:
     """Sorts by time: 12 hex digits of milliseconds since the epoch, then 64 random bits."""
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(8).hex()}"
+    return f"{now_ns // 1_000_000:012x}{os.urandom(8).hex()}"
+
+
+def _timing(clock: Sequence[int]) -> Timing:
+    came, *asked, decided = clock
+    return Timing(came, asked[0], asked[1], decided) if asked else Timing(came, None, None, decided)
 
 
 async def _fail(error: Exception, context: Any) -> None:
     # The message of an error could hold a prompt: say only what and where.
     where = traceback.extract_tb(error.__traceback__)[-1]
-    log.error("%s at %s:%s", type(error).__name__, where.filename, where.lineno)
+    kind, trace = type(error).__name__, trace_of(context.invocation_metadata())
+    log.error("%s at %s:%s, trace %s", kind, where.filename, where.lineno, trace or "unknown")
     await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+
+
+def trace_of(metadata: Iterable[tuple[str, str | bytes]]) -> str:
+    """The id of the trace that Envoy's question belongs to, empty where it is in none."""
+    for name, value in metadata:
+        if name == TRACEPARENT and isinstance(value, str) and value.count("-") == 3:
+            return value.split("-")[1]
+    return ""
 
 
 def _encode(step: Step, *, on_body: bool) -> bytes:

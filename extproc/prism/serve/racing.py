@@ -38,9 +38,12 @@ class RaceLedger:
         """US dollars by table and minute."""
         self._minute = 0
         self._races = Races({}, p95_ms)
-        self._sent = self._started = 0
-        self._wins: Counter[str] = Counter()
-        self._waste = _NOTHING
+        self.sent = self.started = 0
+        """Races sent out, and those of them whose second model started."""
+        self.wins: Counter[str] = Counter()
+        """Races of several models that each model has won."""
+        self.waste = _NOTHING
+        """What losers cost, as estimated."""
 
     def now(self) -> Races:
         """What to decide with; the same object until something changes."""
@@ -50,7 +53,7 @@ class RaceLedger:
 
     def opened(self, decision_id: str, race: Race) -> None:
         """A race was sent out."""
-        self._sent += 1
+        self.sent += 1
         minute, usd = self._now(), race.most_usd()
         self._open[decision_id] = _Open(race, minute, usd)
         if len(self._open) > MOST_OPEN:
@@ -80,28 +83,28 @@ class RaceLedger:
         spent = self.now().spent_usd
         return {
             "races": {
-                "sent": self._sent,
-                "secondStarted": self._started,
-                "wins": dict(self._wins),
+                "sent": self.sent,
+                "secondStarted": self.started,
+                "wins": dict(self.wins),
                 "wastedEstimate": {
-                    "inputTokens": self._waste.input_tokens,
-                    "outputTokens": self._waste.output_tokens,
-                    "costUsd": round(self._waste.usd, 8),
+                    "inputTokens": self.waste.input_tokens,
+                    "outputTokens": self.waste.output_tokens,
+                    "costUsd": round(self.waste.usd, 8),
                 },
                 "lastHourUsd": {table: round(usd, 8) for table, usd in spent.items()},
             }
         }
 
     def _count(self, waste: Waste, outcome: Outcome) -> None:
-        self._started += 1
-        so_far = self._waste
-        self._waste = Waste(
+        self.started += 1
+        so_far = self.waste
+        self.waste = Waste(
             so_far.input_tokens + waste.input_tokens,
             so_far.output_tokens + waste.output_tokens,
             so_far.usd + waste.usd,
         )
         if outcome.model is not None and outcome.status is not None and outcome.status < 400:
-            self._wins[outcome.model] += 1
+            self.wins[outcome.model] += 1
 
     def _now(self) -> int:
         return int(self._clock() // 60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,11 +42,18 @@ class Rollout:
         self._live: Offer | None = None
         self._problems: list[Problem] = []
         self._refused = ""
+        self.since: float | None = None
+        """When the live version became that, in seconds since the epoch."""
 
     @property
     def version(self) -> str | None:
         """The version that is live."""
         return None if self._live is None else self._live.catalog.version
+
+    @property
+    def origin(self) -> str:
+        """Where it came from; empty while there is none."""
+        return "" if self._live is None else self._live.origin.value
 
     async def follow(self, source: Source) -> None:
         """Take what a source offers until cancelled; what Envoy refused is tried again."""
@@ -91,6 +99,7 @@ class Rollout:
                 self._refused = await self._apply(offered)
                 if self._refused:
                     return self._refused
+                self.since = time.time()
             self._live, self._refused = offered, ""
         return ""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import secrets
-import ssl
 import time
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from prism.ledger.store import Store
 from prism.ledger.writer import Writer
 from prism.serve.admin import Admin
 from prism.serve.ads import Ads
+from prism.serve.authorities import ca_file
 from prism.serve.budget import RetryBudgets
 from prism.serve.classifying import BatchClassifier, Classifying
 from prism.serve.configuration import Configuration
@@ -38,7 +39,12 @@ from prism.serve.rollout import Rollout
 from prism.serve.snapshot_file import SnapshotFile
 from prism.serve.source import Origin, Source
 from prism.serve.spending import Away, SpendingLedger
+from prism.serve.state import State
+from prism.serve.telling import Telling
 from prism.serve.watch import changes
+from prism.telemetry.metric import Family
+from prism.telemetry.sending import Sending, resource
+from prism.telemetry.settings import Telemetry, read_settings
 from prism.wire import access_log, xds
 
 if TYPE_CHECKING:
@@ -77,6 +83,7 @@ class ServerSettings:
     ledger: Address | None = None
     ledger_bounds: Bounds = field(default_factory=Bounds)
     budgets: BudgetSettings = BudgetSettings()
+    telemetry: Telemetry = field(default_factory=lambda: read_settings({}))
 
 
 class Server:
@@ -101,12 +108,13 @@ class Server:
             processor = Processor(
                 asks, learning.health, recent, learning.keys, races, budgets, spending
             )
-            server = _grpc_server(processor, ads, Outcomes(processor, recent, learning))
+            telling = Telling(processor, self._sending(stack))
+            server = _grpc_server(processor, ads, Outcomes(processor, recent, learning, telling))
             settings.socket.parent.mkdir(parents=True, exist_ok=True)
             settings.socket.unlink(missing_ok=True)
             server.add_insecure_port(f"unix:{settings.socket}")
             envoy = EnvoyAdmin(settings.envoy_admin)
-            configuration = Configuration(ads, processor, _ca_file(), envoy)
+            configuration = Configuration(ads, processor, ca_file(), envoy)
             stack.push_async_callback(configuration.close)
             last_good = SnapshotFile(settings.last_good, Origin.LAST_GOOD)
             rollout = Rollout(
@@ -124,10 +132,16 @@ class Server:
                 parts.append(lambda: {"ledger": ledger.status()})
             if sync is not None:
                 parts.append(sync.status)
-            await self._serve_admin(
-                Admin(processor, ads, recent, learning, envoy, parts),
-                stack,
-            )
+            state = State(processor, ads, recent, learning, rollout, telling.sending)
+
+            def metrics() -> list[Family]:
+                return [*telling.metrics.read(), *state.read()]
+
+            admin = Admin(processor, ads, recent, learning, envoy, parts, metrics)
+            await self._serve_admin(admin, stack)
+            if telling.sending is not None:
+                measuring = asyncio.create_task(self._measure(telling.sending, metrics))
+                stack.callback(measuring.cancel)
             await self._work(rollout, source, stop)
 
     def _ledger(self, stack: AsyncExitStack) -> Writer | None:
@@ -156,6 +170,22 @@ class Server:
         stack.push_async_callback(asyncio.wait, [task])
         stack.callback(sync.close)
         return ledger, sync
+
+    def _sending(self, stack: AsyncExitStack) -> Sending | None:
+        """The way to the collector, where there is one."""
+        settings = self._settings.telemetry
+        if settings.endpoint is None:
+            return None
+        sending = Sending(settings, resource(settings.service))
+        sending.start()
+        # Off the event loop, and after every request is over.
+        stack.push_async_callback(asyncio.to_thread, sending.close)
+        return sending
+
+    async def _measure(self, sending: Sending, metrics: Callable[[], Sequence[Family]]) -> None:
+        while True:
+            await asyncio.sleep(self._settings.telemetry.interval_s)
+            sending.measure(metrics())
 
     def _source(self, rollout: Rollout, last_good: SnapshotFile, ads: Ads) -> Source:
         source, stored = self._settings.source, self._settings.stored
@@ -241,14 +271,3 @@ def _tune_garbage_collection() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
-
-
-def _ca_file() -> str:
-    """The machine's bundle of trusted certificate authorities."""
-    paths = ssl.get_default_verify_paths()
-    candidates = [
-        paths.cafile,
-        "/etc/ssl/certs/ca-certificates.crt",
-        "/etc/pki/tls/certs/ca-bundle.crt",
-    ]
-    return next((path for path in candidates if path and Path(path).is_file()), candidates[1] or "")

@@ -20,6 +20,7 @@ from pathlib import Path
 import aiohttp
 
 from prism.envoy.bootstrap import Settings, bootstrap_json
+from prism.envoy.tracing import Tracing
 from prism.serve.draining import drained
 from prism.serve.envoy_admin import EnvoyAdmin
 
@@ -58,6 +59,7 @@ class RunSettings:
     concurrency: int | None
     drain_s: float
     serve_arguments: Sequence[str]
+    tracing: Tracing | None = None
 
     @property
     def socket(self) -> Path:
@@ -200,6 +202,7 @@ def _write_bootstrap(settings: RunSettings) -> None:
             socket=str(settings.socket),
             admin_socket=str(settings.envoy_admin),
             max_body=settings.max_body,
+            tracing=settings.tracing,
         )
     )
     _bootstrap_path(settings).write_text(document, "utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -13,7 +14,16 @@ from envoy.data.accesslog.v3.accesslog_pb2 import (
 )
 from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage, StreamAccessLogsResponse
 
-from prism.envoy.names import ATTEMPTS, CLUSTER_TAG, FAILED, METADATA, STREAM, USAGE
+from prism.envoy.names import (
+    ATTEMPTS,
+    CLUSTER_TAG,
+    FAILED,
+    METADATA,
+    SPAN_TAG,
+    STREAM,
+    TRACE_TAG,
+    USAGE,
+)
 from prism.exchange import headers
 from prism.routing.record import Outcome
 
@@ -21,6 +31,9 @@ SERVICE = "envoy.service.accesslog.v3.AccessLogService"
 METHOD = "StreamAccessLogs"
 MOST_TOKENS = 2**53
 """Counts beyond this are no counts; a double does not hold them exactly either."""
+_SAMPLED = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f][13579bdf]")
+"""A ``traceparent`` whose flags have the lowest bit set."""
+_SPAN = re.compile("[0-9a-f]{16}")
 _DIGITS = 9
 """Of a number that means anything here."""
 
@@ -30,13 +43,25 @@ DONE: bytes = StreamAccessLogsResponse().SerializeToString()
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """A sampled request's trace, and in it Envoy's span of the request: ids in hex. The request
+    came and was over at ``came_ns`` and ``over_ns``, nanoseconds since the epoch."""
+
+    trace_id: str
+    span_id: str
+    came_ns: int
+    over_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """A client's request that is over. ``decision_id`` is ``None`` where Prism had no say.
 
     ``whole`` is false where a provider broke its answer off. ``to_headers_ms`` is how long
     the last attempt took until its answer began, ``None`` where none did. ``key_number``
     tells which key of several attempt 1 had. ``said_error``: a good status, and then an error
-    among the events of the stream. It was over at ``at``, seconds since the epoch.
+    among the events of the stream. It was over at ``at``, seconds since the epoch. ``trace`` is
+    there where the request is sampled. ``own`` says that Prism itself answered.
     """
 
     decision_id: str | None
@@ -46,6 +71,8 @@ class Finished:
     key_number: int | None = None
     said_error: bool = False
     at: float = 0.0
+    trace: Trace | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +95,22 @@ def finished(message: StreamAccessLogsMessage) -> Iterator[Finished]:
         common = entry.common_properties
         metadata = common.metadata.filter_metadata
         labels = metadata[METADATA].fields if METADATA in metadata else {}
+        decision_id, own = None, False
+        if "decision_id" in labels:
+            decision_id = labels["decision_id"].string_value
+        elif headers.DECISION_ID in entry.response.response_headers:
+            # What Prism answers itself has no labels.
+            decision_id, own = entry.response.response_headers[headers.DECISION_ID], True
         yield Finished(
-            labels["decision_id"].string_value if "decision_id" in labels else None,
+            decision_id,
             _outcome(entry),
             not (common.HasField("response_flags") and _broken(common.response_flags)),
             _to_headers_ms(common),
             _key_number(entry.request.request_id),
             STREAM in metadata and FAILED in metadata[STREAM].fields,
             at=_over_at(common),
+            trace=_trace(common),
+            own=own,
         )
 
 
@@ -133,6 +168,18 @@ def _to_headers_ms(common: AccessLogCommon) -> float | None:
         return None
     sent, came = common.time_to_first_upstream_tx_byte, common.time_to_first_upstream_rx_byte
     return float((came.seconds - sent.seconds) * 1000 + (came.nanos - sent.nanos) / 1e6)
+
+
+def _trace(common: AccessLogCommon) -> Trace | None:
+    """What the flags of the request's ``traceparent`` say (W3C Trace Context, 3.2.2.5)."""
+    tags = common.custom_tags
+    if TRACE_TAG not in tags or (found := _SAMPLED.fullmatch(tags[TRACE_TAG])) is None:
+        return None
+    span_id = tags.get(SPAN_TAG, "")
+    if not _SPAN.fullmatch(span_id):
+        return None
+    came: int = common.start_time.ToNanoseconds()
+    return Trace(found[1], span_id, came, came + common.duration.ToNanoseconds())
 
 
 def _key_number(request_id: str) -> int | None:

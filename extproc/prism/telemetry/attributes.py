@@ -1,0 +1,48 @@
+"""The names of spans' attributes, each with what it says; ``docs/telemetry.md`` has this table.
+
+``gen_ai.*``, ``http.*`` and ``error.type`` are OpenTelemetry's semantic conventions.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+DECISION_ID: Final = "prism.decision.id"
+SNAPSHOT: Final = "prism.snapshot.version"
+TABLE: Final = "prism.table"
+GENERATION: Final = "prism.table.generation"
+POLICY: Final = "prism.policy"
+PROJECT: Final = "prism.project"
+TASK: Final = "prism.task"
+MODE: Final = "prism.mode"
+CONFIDENCE: Final = "prism.confidence"
+DEGRADED: Final = "prism.degraded"
+ASKED: Final = "prism.asked.model"
+MODELS: Final = "prism.models"
+RACE: Final = "prism.race"
+REASONS: Final = "prism.reasons"
+RULED_OUT: Final = "prism.ruled_out"
+REFUSAL: Final = "prism.refusal"
+ESTIMATED_INPUT: Final = "prism.estimate.input_tokens"
+ESTIMATED_OUTPUT: Final = "prism.estimate.output_tokens"
+ESTIMATED_COST: Final = "prism.estimate.cost_usd"
+ESTIMATED_LATENCY: Final = "prism.estimate.latency_ms"
+SAID: Final = "prism.classifier.task"
+STEP: Final = "prism.step"
+REASON: Final = "prism.reason"
+MODEL: Final = "prism.model"
+ATTEMPTS: Final = "prism.attempts"
+FIRST_BYTE: Final = "prism.first_byte_ms"
+COST: Final = "prism.cost_usd"
+BASELINE: Final = "prism.baseline_cost_usd"
+OPERATION: Final = "gen_ai.operation.name"
+PROVIDER: Final = "gen_ai.provider.name"
+REQUEST_MODEL: Final = "gen_ai.request.model"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+STREAM: Final = "gen_ai.request.stream"
+INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+CACHED_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+STATUS: Final = "http.response.status_code"
+ERROR: Final = "error.type"
