@@ -72,6 +72,25 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{/* Variables of whatever tells a collector something: Envoy's bootstrap and extproc. */}}
+{{- define "prism.telemetry" -}}
+{{- with .Values.telemetry }}
+{{- if .endpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }}}
+- {name: OTEL_SERVICE_NAME, value: {{ .serviceName | quote }}}
+- {name: OTEL_TRACES_SAMPLER, value: {{ .sampler | quote }}}
+- {name: OTEL_TRACES_SAMPLER_ARG, value: {{ .samplerRatio | quote }}}
+{{- with .headersSecret }}
+{{- if .name }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom:
+    secretKeyRef: {name: {{ .name }}, key: {{ .key }}}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* Egress that everything needs: names. */}}
 {{- define "prism.dnsEgress" -}}
 - ports:
