@@ -1,4 +1,4 @@
-# make install | demo | table | test | test-cluster | check | protos | crds | bench | bench-attempts | bench-savings | bench-classifier | bench-money
+# make install | demo | table | test | test-cluster | check | protos | crds | bench | bench-attempts | bench-telemetry | bench-savings | bench-classifier | bench-money
 # Everything runs from .venv, which is made on first use and renewed when pyproject.toml changes.
 PYTHON ?= python3
 VENV := .venv
@@ -57,6 +57,9 @@ bench-attempts: $(STAMP) ## what racing, failover and failing providers cost: wr
 bench-savings: $(STAMP) ## how long prism savings takes for a million lines: writes build/bench/bench-savings.json
 	$(BIN)/python bench/savings.py $(ARGS)
 
+bench-telemetry: $(STAMP) ## what telemetry adds to Prism's own time: writes build/bench/bench-telemetry.json
+	$(BIN)/python bench/telemetry.py $(ARGS)
+
 TABLE := examples/models
 table: $(STAMP) ## make the shipped table anew of its measurements and prices
 	@mkdir -p build
@@ -96,4 +99,4 @@ bench-cluster: $(STAMP) ## how soon kubectl apply is live: writes build/bench/be
 clean: ## remove what was built
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo table test test-cluster check protos crds bench bench-attempts bench-classifier bench-cluster bench-money bench-savings clean kind kind-down chart-lint chart-docs image-requirements
+.PHONY: help install demo table test test-cluster check protos crds bench bench-attempts bench-classifier bench-cluster bench-money bench-savings bench-telemetry clean kind kind-down chart-lint chart-docs image-requirements

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import envoys
 import psutil
@@ -61,19 +62,38 @@ class Running:
 
 def start(folder: Path, stack: ExitStack) -> Running:
     """Start everything in ``folder``; ``stack`` ends it. Raises ``NotStarted``."""
-    upstream_port = free_port()
-    upstream = Process(
-        folder, "upstream", envoy_command(folder, "upstream", envoys.upstream(upstream_port))
-    )
-    stack.callback(upstream.stop)
-    upstream.wait_for(upstream_port)
-    admin_port = free_port()
+    upstream_port, admin_port = _upstream(folder, stack), free_port()
     gateways = [
         _plain(folder, stack, upstream_port),
         _noop(folder, stack, upstream_port),
         _prism(folder, stack, upstream_port, admin_port),
     ]
     return Running(gateways, admin_port)
+
+
+def start_told(
+    folder: Path, stack: ExitStack, collector: int, variables: Mapping[str, str]
+) -> Running:
+    """Envoy alone, Prism, and a second Prism, ``told``, that sends to a collector on a port."""
+    upstream_port, admin_port = _upstream(folder, stack), free_port()
+    sent = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector}", **variables}
+    told = _prism(folder, stack, upstream_port, free_port(), "told", sent)
+    return Running(
+        [
+            _plain(folder, stack, upstream_port),
+            _prism(folder, stack, upstream_port, admin_port),
+            told,
+        ],
+        admin_port,
+    )
+
+
+def _upstream(folder: Path, stack: ExitStack) -> int:
+    port = free_port()
+    upstream = Process(folder, "upstream", envoy_command(folder, "upstream", envoys.upstream(port)))
+    stack.callback(upstream.stop)
+    upstream.wait_for(port)
+    return port
 
 
 def _plain(folder: Path, stack: ExitStack, upstream_port: int) -> Gateway:
@@ -99,15 +119,22 @@ def _noop(folder: Path, stack: ExitStack, upstream_port: int) -> Gateway:
     return Gateway("noop", port, marker, lambda: {"envoy": envoy.info, "ext_proc": python.info})
 
 
-def _prism(folder: Path, stack: ExitStack, upstream_port: int, admin_port: int) -> Gateway:
-    port, config = free_port(), folder / "config"
+def _prism(
+    folder: Path,
+    stack: ExitStack,
+    upstream_port: int,
+    admin_port: int,
+    name: str = "prism",
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> Gateway:
+    port, config = free_port(), folder / f"{name}-config"
     config.mkdir()
     table.write(config, upstream_port)
     command = [sys.executable, "-m", "prism", "run", "--config", str(config)]
     command += ["--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin_port}"]
-    command += ["--state", str(folder / "state"), "--concurrency", "1", "--drain", "1"]
-    environment = {**os.environ, table.CREDENTIAL: "bench-provider-key"}
-    prism = Process(folder, "prism", [*command, "--log-level", "warning"], environment)
+    command += ["--state", str(folder / f"{name}-state"), "--concurrency", "1", "--drain", "1"]
+    environment = {**os.environ, table.CREDENTIAL: "bench-provider-key", **variables}
+    prism = Process(folder, name, [*command, "--log-level", "warning"], environment)
     stack.callback(prism.stop)
     prism.wait_until(lambda: prism_ready(admin_port, port))
 
@@ -119,7 +146,7 @@ def _prism(folder: Path, stack: ExitStack, upstream_port: int, admin_port: int) 
             found[role if role not in found else f"{role}_{len(found)}"] = child
         return found
 
-    return Gateway("prism", port, b"\r\nx-prism-model: ", processes)
+    return Gateway(name, port, b"\r\nx-prism-model: ", processes)
 
 
 class Process:

@@ -55,18 +55,22 @@ class Measuring:
 
     async def run(self) -> list[Slot]:
         """Warm up, then every round; raises ``BadAnswer`` at the first bad answer."""
-        for gateway in self._running.gateways:
-            self._say(f"warming up {gateway.name}")
-            for size in SIZES:
-                await self._loads[gateway.name][size].run(self._plan.warm_up_s / len(SIZES), 16)
+        await self.warm_up()
         slots: list[Slot] = []
         for number in range(1, self._plan.rounds + 1):
             for size in SIZES:
                 for concurrency in CONCURRENCIES:
-                    slots += await self._compare(number, size, concurrency)
+                    slots += await self.compare(number, size, concurrency)
         return slots
 
-    async def _compare(self, number: int, size: str, concurrency: int) -> list[Slot]:
+    async def warm_up(self) -> None:
+        """Load on every gateway that is not counted."""
+        for gateway in self._running.gateways:
+            self._say(f"warming up {gateway.name}")
+            for size in SIZES:
+                await self._loads[gateway.name][size].run(self._plan.warm_up_s / len(SIZES), 16)
+
+    async def compare(self, number: int, size: str, concurrency: int) -> list[Slot]:
         """All gateways under one load."""
         slots = [
             await self._slot(gateway, number, size, concurrency)

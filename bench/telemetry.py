@@ -1,0 +1,105 @@
+"""``make bench-telemetry``: what telemetry adds to Prism's own time, with 10 % sampling.
+
+Envoy alone, Prism without a collector and Prism with one get the same load in interleaved
+rounds. Prism's own time is what it adds to Envoy alone; ``telemetry_overhead`` is the share by
+which telemetry makes that longer. Ctrl-C ends every process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import gateways
+import uvloop
+from figures import HEADLINE_SIZE, Slot, cells
+from gateways import NotStarted, Process
+from load import BadAnswer
+from measuring import Measuring, Plan
+from report import machine
+
+SAMPLING = 0.1
+MOST = 0.1
+"""The target: telemetry makes Prism's own time at most so much longer."""
+CONCURRENCIES = (1, 16)
+DEFAULT = Plan(rounds=12, headline_s=2.5, other_s=0, warm_up_s=3)
+QUICK = Plan(rounds=3, headline_s=1.0, other_s=0, warm_up_s=1)
+_HERE = Path(__file__).parent
+_VARIABLES = {
+    "OTEL_TRACES_SAMPLER": "traceidratio",
+    "OTEL_TRACES_SAMPLER_ARG": str(SAMPLING),
+    "OTEL_METRIC_EXPORT_INTERVAL": "5000",
+}
+
+
+def main() -> None:
+    """Measure, show and store."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="less than a minute, less exact")
+    parser.add_argument("--output", type=Path, default=Path("build/bench"))
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    plan = QUICK if arguments.quick else DEFAULT
+    try:
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+            port = gateways.free_port()
+            command = [sys.executable, str(_HERE / "collector.py"), str(port)]
+            collector = Process(folder, "collector", command)
+            stack.callback(collector.stop)
+            collector.wait_for(port)
+            running = gateways.start_told(folder, stack, port, _VARIABLES)
+            slots = uvloop.run(_measure(Measuring(running, plan, print), plan))
+    except KeyboardInterrupt:
+        sys.exit("interrupted; nothing was stored")
+    except (BadAnswer, NotStarted) as error:
+        sys.exit(f"error: {error}")
+    figures = figures_of(slots)
+    print("\n".join(f"{name:36} {value:10.4f}" for name, value in figures.items()))
+    overhead = figures["telemetry_overhead"]
+    reached = "reached" if overhead <= MOST else "not reached"
+    print(f"telemetry_overhead = {overhead:.1%} (target: at most {MOST:.0%}; {reached})")
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    path = arguments.output / "bench-telemetry.json"
+    path.write_text(json.dumps({**figures, "machine": machine()}, indent=2) + "\n", "utf-8")
+
+
+async def _measure(measuring: Measuring, plan: Plan) -> list[Slot]:
+    await measuring.warm_up()
+    slots: list[Slot] = []
+    for number in range(1, plan.rounds + 1):
+        for concurrency in CONCURRENCIES:
+            slots += await measuring.compare(number, HEADLINE_SIZE, concurrency)
+    return slots
+
+
+def figures_of(slots: Sequence[Slot]) -> dict[str, float]:
+    """Every figure by its name; times in ms to the median answer, processor time in µs."""
+    found = cells(slots)
+    figures: dict[str, float] = {}
+    for concurrency in CONCURRENCIES:
+        envoy, prism, told = (
+            found[name, HEADLINE_SIZE, concurrency] for name in ("envoy", "prism", "told")
+        )
+        own, with_it = (cell.quantiles["p50"] - envoy.quantiles["p50"] for cell in (prism, told))
+        where = f"c{concurrency}"
+        figures[f"own_p50_ms_{where}"] = own
+        figures[f"told_own_p50_ms_{where}"] = with_it
+        figures[f"telemetry_overhead_p50_{where}"] = with_it / own - 1
+        for part in ("python", "envoy"):
+            figures[f"{part}_cpu_us_{where}"] = prism.cpu_us[part]
+            figures[f"told_{part}_cpu_us_{where}"] = told.cpu_us[part]
+        figures[f"telemetry_overhead_cpu_{where}"] = (
+            told.cpu_us["python"] / prism.cpu_us["python"] - 1
+        )
+    return {"telemetry_overhead": figures["telemetry_overhead_p50_c1"], **figures}
+
+
+if __name__ == "__main__":
+    main()
