@@ -64,6 +64,8 @@ class Admin:
             return web.Response(status=503, text="no configuration is live yet\n")
         if not self.ads.acknowledged.is_set():
             return web.Response(status=503, text="no Envoy has acknowledged its routes yet\n")
+        if not await self.envoy.listening():
+            return web.Response(status=503, text="Envoy does not take connections yet\n")
         return web.Response(text="ready\n")
 
     async def _status(self, _: web.Request) -> web.Response:

@@ -53,6 +53,18 @@ class EnvoyAdmin:
             return frozenset()
         return frozenset(c.name for c in found.cluster_statuses if c.host_statuses)
 
+    async def listening(self) -> bool:
+        """Whether Envoy's workers take connections, which is a moment after it acknowledged its
+        first routes. True where there is no socket to ask at: then that Envoy isn't ours."""
+        if not self._socket.exists():
+            return True
+        try:
+            text = await self.get("/stats?filter=^listener_manager.workers_started$")
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            log.debug("Envoy's admin interface does not answer: %s", error)
+            return False
+        return text.strip().endswith(": 1")
+
     async def settled(self) -> None:
         """Wait until no cluster is warming up (its name being resolved), within reason.
 
