@@ -137,7 +137,7 @@ def _listed(problems: Iterable[Problem]) -> list[dict[str, str]]:
     """Problems for the status: errors first, and no more than a person would read."""
     ordered = sorted(problems, key=lambda problem: not problem.is_error)
     listed = [
-        {"path": p.path, "message": _cut(p.message), "severity": p.severity.value}
+        {"path": _cut(p.path), "message": _cut(p.message), "severity": p.severity.value}
         for p in ordered[:_MOST_PROBLEMS]
     ]
     if rest := len(ordered) - len(listed):

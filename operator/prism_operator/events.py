@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 
 COMPONENT = "prism-operator"
 _MOST_WAITING = 5000
+_PACE_S = 0.05
+"""Seconds between two Events while more of them wait: thousands at once would take the API
+server's time from the changes that follow."""
 _LONGEST = 1000
 _LOUD = ("Refused", "TableDeleted", "Withheld")
 
@@ -69,25 +73,28 @@ def transitions(status: Status, before: Status) -> Iterator[Message]:
 
 
 class Recorder:
-    """Posts Events in the background, one after the other; what cannot be posted is dropped,
-    for an Event is a courtesy."""
+    """Posts Events in the background, one after the other and warnings first; what cannot be
+    posted is dropped, for an Event is a courtesy."""
 
     def __init__(self, client: ApiClient, instance: str) -> None:
         self._core = CoreV1Api(client)
         self._instance = instance
-        self._waiting: asyncio.Queue[tuple[Subject, Message]] = asyncio.Queue(_MOST_WAITING)
+        self._waiting: asyncio.PriorityQueue[tuple[bool, int, Subject, Message]]
+        self._waiting = asyncio.PriorityQueue(_MOST_WAITING)
+        self._number = itertools.count()
 
     def say(self, subject: Subject, message: Message) -> None:
         """Post an Event soon."""
         try:
-            self._waiting.put_nowait((subject, message))
+            later = message.type != "Warning"
+            self._waiting.put_nowait((later, next(self._number), subject, message))
         except asyncio.QueueFull:
             log.warning("too many events; dropped: %s %s", subject.name, message.reason)
 
     async def run(self) -> None:
         """Post until cancelled."""
         while True:
-            subject, message = await self._waiting.get()
+            _, _, subject, message = await self._waiting.get()
             try:
                 body = self._body(subject, message)
                 answer: Any = await self._core.create_namespaced_event(
@@ -98,6 +105,8 @@ class Recorder:
                 answer.release()
             except UNREACHABLE as error:
                 log.warning("an event about %s is lost: %s", subject.name, error)
+            if not self._waiting.empty():
+                await asyncio.sleep(_PACE_S)
 
     def _body(self, subject: Subject, message: Message) -> Any:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,7 +2,8 @@
 
 What concerns the resource itself is written at once. How many replicas there are concerns all
 of them together, so that waits until the replicas have calmed down: a gateway that is rolled
-over would else have thousands of statuses written for every pod.
+over would else have thousands of statuses written for every pod. For the same reason an operator
+that begins to lead first waits for the replicas that the one before it had.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 _WRITERS = 8
 _PATIENCE_S = 1.0
 """How long replicas may take to answer before it is written that they have not."""
+_REUNION_S = 5.0
+"""How long the replicas of the leader before may take to come to a new one."""
 _CALM_S = 3.0
 _LATEST_S = 15.0
 """How long replicas may come and go before their number is written all the same."""
@@ -84,6 +87,7 @@ class Reporter:
         loop = asyncio.get_running_loop()
         since: float | None = None  # when the first of the numbers changed that are not written
         await self._wake.wait()
+        await self._reunion()
         while True:
             self._wake.clear()
             await self._look_once(patient=True, calm=False)
@@ -100,13 +104,27 @@ class Reporter:
                 since = None
                 await self._wake.wait()
 
+    async def _reunion(self) -> None:
+        """Wait until the replicas are here that there were, by what the statuses say. They come
+        one by one, and until then each status would be written once for every one of them."""
+        known = (one.status.get("replicasTotal") or 0 for one in self._inventory.all())
+        most = max(known, default=0)
+
+        def here(rollout: Rollout) -> bool:
+            return len(rollout.replicas) >= most and rollout.settled
+
+        await self._until(here, _REUNION_S)
+
     async def _answers(self) -> None:
         """Wait until every replica has answered, or long enough."""
+        await self._until(lambda rollout: rollout.settled, _PATIENCE_S)
+
+    async def _until(self, holds: Callable[[Rollout], bool], seconds: float) -> None:
         try:
-            async with asyncio.timeout(_PATIENCE_S):
-                while self._standing is not None and not self._standing.rollout.settled:
-                    await self._wake.wait()
+            async with asyncio.timeout(seconds):
+                while self._standing is not None and not holds(self._standing.rollout):
                     self._wake.clear()
+                    await self._wake.wait()
         except TimeoutError:
             pass
 
@@ -128,6 +146,7 @@ class Reporter:
             if patient and find(status, PROGRAMMED)["reason"] == "Pending":
                 continue
             if calm or urgent(status, before):
+                self._todo.pop(one.key, None)
                 self._todo[one.key] = (one, status)
                 self._work.set()
             else:
@@ -171,13 +190,13 @@ class Reporter:
             while not self._todo:
                 self._work.clear()
                 await self._work.wait()
-            key = next(iter(self._todo))
-            one, status = self._todo.pop(key)
-            if key in self._doing:
-                # Another writer has an older status of it under way, so this one comes after.
-                self._todo[key] = (one, status)
+            # The newest first: somebody waits for that, and not for thousands of others. What
+            # another writer has an older status of under way comes after that.
+            key = next((key for key in reversed(self._todo) if key not in self._doing), None)
+            if key is None:
                 await asyncio.sleep(0.01)
                 continue
+            one, status = self._todo.pop(key)
             self._doing[key] = status
             begun = time.monotonic()
             try:

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 _LIST_EVERY_S = 60.0
 _RETRY_S = 1.0
+_PAUSE_S = 0.5
+"""Once kopf has told of nothing that it lists for so long, its listing is over."""
 _AT_ONCE = 10
 """Documents that are parsed in one go; then others get their turn."""
 
@@ -99,7 +101,9 @@ class Watch:
             finally:
                 for wait in waits:
                     wait.cancel()
-            self._again.clear()
+            while self._again.is_set() and not ended.is_set():
+                self._again.clear()
+                await asyncio.sleep(_PAUSE_S)
             if not ended.is_set():
                 try:
                     await self._list()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from prism.resources import Problem, Severity
 from prism_operator.conditions import Status, differs, find, status_of, urgent
+from prism_operator.crds import crd
 from prism_operator.events import transitions
 from prism_operator.observed import Observed, observe
 from prism_operator.rollout import Reach
@@ -98,11 +100,18 @@ def test_every_problem_is_listed_with_its_path() -> None:
 
 
 def test_thousands_of_problems_are_cut_off_with_the_errors_first() -> None:
-    odd = Problem(Severity.WARNING, "x" * 5000, "spec")
+    """So that none is larger than the CRD allows, nor than fits beside the largest spec."""
+    odd = Problem(Severity.WARNING, "😀" * 5000, "spec." + "x" * 5000)
     status = made(Verdict(Reason.INVALID, (*[odd] * 2000, WRONG), None))
     assert status["problems"][0]["message"] == "is wrong"
-    assert "1937 more" in status["problems"][-1]["message"]
-    assert max(len(problem["message"]) for problem in status["problems"]) <= 1000
+    assert status["problems"][-1]["message"] == "and 1937 more; prism validate shows all"
+    (schema,) = crd("ProjectPolicy")["spec"]["versions"]
+    listed = schema["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]["problems"]
+    assert len(status["problems"]) == listed["maxItems"]
+    for name in ("path", "message"):
+        longest = max(len(problem[name]) for problem in status["problems"])
+        assert longest == listed["items"]["properties"][name]["maxLength"]
+    assert len(json.dumps(status, ensure_ascii=False).encode()) < 768 * 1024
 
 
 def test_the_same_again_is_no_difference() -> None:
