@@ -29,10 +29,15 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Seconds. A leader that could not renew for ``renew_deadline`` stops acting, which is
-    before anyone else may start."""
+    before anyone else may start.
 
-    lease: int = 4
-    renew_deadline: float = 3.0
+    An API server that has thousands of objects to write, or is replaced, may take some seconds
+    for an answer: that must not move the leadership. So a renewal has several tries, and a leader
+    that is killed is followed within ten seconds (8, and the pause between two looks).
+    """
+
+    lease: int = 8
+    renew_deadline: float = 6.0
     retry: float = 1.0
 
 

@@ -16,6 +16,7 @@ from . import config
 from .certificates import Authority
 from .running import PATIENCE_S, free_port
 from .standin import StandIn, encoded
+from .wire import wire_to
 
 URLS = dict.fromkeys(config.PROVIDERS, "http://127.0.0.1:1/v1")
 FIRST = encoded([config.table(URLS)])
@@ -159,6 +160,25 @@ async def test_an_operator_that_comes_back_is_found(
         again = stand_in(port=operator.port)
         version = again.offer(SECOND)
         assert await next_version(stream) == version
+
+
+async def test_an_operator_that_falls_silent_is_left_for_another(
+    stand_in: Callable[..., StandIn], tls: Path
+) -> None:
+    """No goodbye comes from a machine that vanished: only a sign of life that is missing tells.
+    It is looked for every 5 seconds and waited for 3; gRPC by itself would wait for a minute."""
+    silent, other = stand_in(), stand_in(standby=True)
+    first = silent.offer(FIRST)
+    async with (
+        wire_to(silent.port) as wire,
+        stream_to(wire.port, other.port, tls=tls) as stream,
+    ):
+        assert await next_version(stream) == first
+        second = other.offer(SECOND)
+        other.standby = False
+        wire.silence()
+        arrived = await asyncio.wait_for(stream.next(), 40)
+        assert arrived.snapshot.version == second
 
 
 async def test_a_server_with_another_name_is_refused(

@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+from tests.gateway.wire import wire_to
 
 from prism.config.v1.config_service_pb2 import SnapshotRequest, SnapshotResponse
 from prism.resources import version_of
@@ -33,9 +34,9 @@ class Served:
     authority: certificates.Pair
     changes: asyncio.Event
 
-    async def until(self, holds: Callable[[], bool]) -> None:
+    async def until(self, holds: Callable[[], bool], patience: float = 40) -> None:
         """Wait for something that replicas bring about."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patience):
             while not holds():
                 self.changes.clear()
                 if not holds():
@@ -58,19 +59,21 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 
 
 @asynccontextmanager
-async def called(served: Served, folder: Path | None) -> AsyncIterator[Any]:
-    """A stream of a replica with the certificates of a folder, or with none."""
+async def called(served: Served, folder: Path | None, port: int = 0) -> AsyncIterator[Any]:
+    """A stream of a replica with the certificates of a folder, or with none; ``port`` where it
+    does not go straight to the operator."""
     ca = (folder or served.folder).joinpath("ca.crt").read_bytes()
     mine = [folder.joinpath(n).read_bytes() for n in ("tls.key", "tls.crt")] if folder else []
     options = (("grpc.ssl_target_name_override", "prism-operator"),)
     credentials = grpc.ssl_channel_credentials(ca, *mine)
-    async with grpc.aio.secure_channel(f"127.0.0.1:{served.port}", credentials, options) as channel:
+    address = f"127.0.0.1:{port or served.port}"
+    async with grpc.aio.secure_channel(address, credentials, options) as channel:
         method = channel.stream_stream(
             PATH,
             request_serializer=SnapshotRequest.SerializeToString,
             response_deserializer=SnapshotResponse.FromString,
         )
-        yield method(timeout=20)
+        yield method(timeout=60)
 
 
 def publish(served: Served, *projects: str) -> str:
@@ -123,6 +126,17 @@ async def test_only_the_newest_snapshot_is_sent(served: Served, tmp_path: Path) 
         last = publish(served, "a", "b", "c")
         await call.write(SnapshotRequest(answers_version=first))
         assert (await call.read()).snapshot.version == last
+
+
+async def test_a_replica_that_falls_silent_is_gone(served: Served, tmp_path: Path) -> None:
+    """Its sign of life is looked for every 5 seconds and waited for 5."""
+    served.stream.open()
+    folder = certificates.client(tmp_path / "c", served.authority)
+    async with wire_to(served.port) as wire, called(served, folder, wire.port) as call:
+        await call.write(SnapshotRequest(replica="gw-0"))
+        await served.until(lambda: bool(served.stream.rollout.replicas))
+        wire.silence()
+        await served.until(lambda: not served.stream.rollout.replicas)
 
 
 async def test_a_refusal_is_kept_with_its_reason(served: Served, tmp_path: Path) -> None:

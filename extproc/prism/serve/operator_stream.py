@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 CONNECT_S = 3.0
 """Seconds that one address may take until it is connected."""
 FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 2.0
+LONGEST_PAUSE_S = 1.0
 """Pauses between rounds over all addresses double from the first to the longest."""
 
 STEADY_S = 5.0
