@@ -22,7 +22,7 @@ import trustme
 
 from . import kube_tools
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 """Idle, etcd and the API server need about four seconds; a busy machine is slow."""
 _POLL_S = 0.05
 

@@ -26,7 +26,7 @@ from prism_operator.authority import Pair, new_authority, new_leaf
 
 from .kube import Kube
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 _METHOD = "/prism.config.v1.ConfigService/StreamSnapshots"
 _PAGE = Path(__file__).parents[2] / "docs/operator.md"
 _ROW = re.compile(r"^\| `([^`]*)` \| (.+?) \| ([a-z, ]+) \| (.+) \|$")

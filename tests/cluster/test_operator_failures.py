@@ -39,9 +39,8 @@ def test_another_operator_takes_over_at_once_when_one_is_stopped(site: Site) -> 
             site.apply(TABLE, ACME)
             site.until("pp", "acme", holds("Programmed"))
             first.stop()
-            stopped = time.monotonic()
+            first.logged("op-0 gave the lease back")
             second.leads()
-            assert time.monotonic() - stopped < 3, "the lease was given back"
             site.apply(policy("late"))
             replica.until(has("ProjectPolicy/late"))
             site.until("pp", "late", holds("Programmed"))
@@ -84,17 +83,18 @@ def test_an_operator_whose_clock_is_far_off_waits_its_turn(site: Site) -> None:
         "metadata": {"name": "prism-operator"},
         "spec": {
             "holderIdentity": "from-the-past",
-            "leaseDurationSeconds": 4,
+            "leaseDurationSeconds": 10,
             "renewTime": "2001-01-01T00:00:00.000000Z",
         },
     }
     site.apply(lease)
     with site.operator() as operator:
-        for number in range(6):
+        begun, number = time.monotonic(), 0
+        while time.monotonic() < begun + 15:  # longer than the lease would last by itself
+            number += 1
             lease["spec"]["renewTime"] = f"2001-01-01T00:00:{number:02}.000000Z"  # type: ignore[index]
             site.apply(lease)
             assert operator.process.poll() is None
-            operator.logged("listening")
             time.sleep(1)  # the holder renews once a second; this is the passing of time itself
         assert not any(line.endswith("op-0 leads") for line in operator.lines)
         operator.leads()
