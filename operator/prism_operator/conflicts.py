@@ -5,7 +5,7 @@ What is live keeps what it holds. Between two that are not, the older one has it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from prism.resources import PROJECT_POLICY, Claim, Problem, Resource, claims, to_policy
 from prism.resources.problem import Finding
@@ -41,7 +41,7 @@ def claim_conflicts(
     what is live.
     """
     policies = sorted((key for key in chosen if key.kind == PROJECT_POLICY), key=age)
-    wanted = {key: list(_claims(chosen[key], default)) for key in policies}
+    wanted = {key: _claims(chosen[key], default) for key in policies}
     holders: dict[ClaimId, Key] = {}
     for key in policies:
         before = live.get(key)
@@ -65,9 +65,9 @@ def claim_conflicts(
     return losers
 
 
-def _claims(resource: Resource, default: str) -> Iterator[Claim]:
+def _claims(resource: Resource, default: str) -> Sequence[Claim]:
     return claims(resource, to_policy(resource, default))
 
 
 def _id(claim: Claim) -> ClaimId:
-    return (claim.what, claim.value)
+    return (claim.kind, claim.value)

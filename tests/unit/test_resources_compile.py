@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +285,29 @@ def test_two_thousand_policies_compile() -> None:
     catalog, more = compile_resources([table(), *policies])
     assert problems + more == []
     assert len(compile_plan(catalog).by_key) == 2000
+
+
+def test_what_did_not_change_is_not_compiled_anew() -> None:
+    tables, one, two = [table(), table("eu")], policy("a"), policy("b", table="eu")
+    first = compile_resources([*tables, one, two])
+    again = compile_resources([*tables, one, policy("b", table="eu", pins="Denied")])
+    assert again[0].policies[0] is first[0].policies[0]
+    assert again[0].policies[1] != first[0].policies[1]
+
+
+def test_what_was_compiled_before_is_never_taken_for_what_it_is_now() -> None:
+    """In whatever order resources are compiled together: as if it were for the first time."""
+    plain, renamed = table(), table("other")
+    lost = copy.deepcopy(TABLE)
+    lost["spec"]["models"][0]["name"] = "renamed"
+    for modes in lost["spec"]["cells"].values():
+        modes.update({mode: ["renamed"] for mode in modes})
+    changed = resource(lost)
+    name = TABLE["spec"]["models"][0]["name"]
+    denies, twin = policy("a", models={"denied": [name]}), policy("b", project="a")
+    sets = [[plain, denies], [changed, denies], [renamed, denies], [plain, denies, twin]]
+    for made in sets * 2 + sets[::-1]:
+        fresh = [replace(one) for one in made]
+        assert compile_resources(made) == compile_resources(fresh)
+    assert f'no model "{name}"' in messages(changed, denies)[0]
+    assert compile_resources([renamed, denies])[0].policies[0].table == "other"

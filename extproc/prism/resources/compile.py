@@ -42,6 +42,10 @@ DEFAULT_TABLE = "default"
 
 def to_table(resource: Resource) -> Table:
     """The Table of a valid RoutingTable. Its failure mode is the declared one."""
+    return resource.made("table", None, lambda: _table(resource))
+
+
+def _table(resource: Resource) -> Table:
     spec = resource.spec
     header = spec["identity"].get("trustedProjectHeader")
     classifier, retry, racing = spec["classifier"], spec["retry"], spec["racing"]
@@ -128,6 +132,10 @@ def _model(item: Mapping[str, Any]) -> Model:
 
 def to_policy(resource: Resource, default_table: str = DEFAULT_TABLE) -> Policy:
     """The Policy of a valid ProjectPolicy; ``default_table`` is used where it names none."""
+    return resource.made("policy", default_table, lambda: _policy(resource, default_table))
+
+
+def _policy(resource: Resource, default_table: str) -> Policy:
     spec = resource.spec
     models, regions, limits = spec["models"], spec["regions"], spec["limits"]
     mode = spec.get("defaultMode")

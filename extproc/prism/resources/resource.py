@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from prism.resources.problem import Finding, Problem, format_path
 from prism.resources.source import Source
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,9 @@ class Resource:
     file: str = ""
     line: int = 0
     source: Source | None = field(default=None, repr=False, compare=False)
+    _made: dict[str, tuple[Any, Any]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def label(self) -> str:
@@ -39,6 +44,17 @@ class Resource:
     def place(self) -> str:
         """``config/table.yaml:3``, or the label where there is no file."""
         return f"{self.file}:{self.line}" if self.file else self.label
+
+    def made(self, what: str, using: Any, make: Callable[[], T]) -> T:
+        """Something that follows from this resource and from ``using`` alone: made once, and
+        again only where ``using`` is another. With one change among thousands of resources
+        nearly everything is as it was; what was made goes when the resource does.
+        """
+        known = self._made.get(what)
+        if known is None or known[0] != using:
+            known = self._made[what] = (using, make())
+        found: T = known[1]
+        return found
 
     def problem(self, finding: Finding) -> Problem:
         """A finding about this resource, with its place."""

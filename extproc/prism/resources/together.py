@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from prism.resources.compile import DEFAULT_TABLE, to_policy, to_table
 from prism.resources.failure import effective_failure_mode
@@ -37,8 +38,7 @@ def compile_resources(
         policy = to_policy(resource, default)
         if policy.table in compiled:
             policies.append((resource, policy))
-            findings: Iterable[Finding] = lint_use(resource.spec, policy, compiled[policy.table])
-            problems += [resource.problem(finding) for finding in findings]
+            problems += _use(resource, policy, compiled[policy.table])
         elif policy.table and f"{ROUTING_TABLE}/{policy.table}" not in broken:
             problems.append(resource.problem(_no_table(policy.table, compiled)))
     problems += _claims(policies)
@@ -49,6 +49,15 @@ def compile_resources(
         if name == default:  # Envoy alone knows no callers, so only this table's mode is used
             problems += problem
     return Catalog(compiled, tuple(made), default, version_of(every)), problems
+
+
+def _use(resource: Resource, policy: Policy, table: Table) -> list[Problem]:
+    """What is wrong with a policy in the light of its table."""
+
+    def look() -> list[Problem]:
+        return [resource.problem(finding) for finding in lint_use(resource.spec, policy, table)]
+
+    return resource.made("use", (policy, table), look)
 
 
 def _once(resources: Iterable[Resource]) -> list[Resource]:
@@ -93,14 +102,23 @@ def _no_table(name: str, tables: Mapping[str, Table]) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a policy claims for itself alone; equal claims have equal ``what`` and ``value``.
+    """What a policy claims for itself alone: equal claims have equal ``kind`` and ``value``.
 
-    ``path`` is the place of the claim in the policy. ``what`` never shows a key.
+    ``path`` is the place of the claim in the policy.
     """
 
-    what: str
+    kind: Literal["project", "key", "anonymous"]
     value: str
     path: Path
+
+    @property
+    def what(self) -> str:
+        """The claim in words, which never show a key."""
+        if self.kind == "key":
+            return "this key"
+        if self.kind == "project":
+            return f"the project {show(self.value)}"
+        return f"the place of the anonymous policy of table {show(self.value)}"
 
     def held_by(self, other: Resource) -> Finding:
         """That another policy claims it, too."""
@@ -109,21 +127,24 @@ class Claim:
         return Finding(self.path, message)
 
 
-def claims(resource: Resource, policy: Policy) -> Iterator[Claim]:
+def claims(resource: Resource, policy: Policy) -> Sequence[Claim]:
     """One project, one key, one anonymous place of a table: each belongs to one policy."""
-    yield Claim(f"the project {show(policy.project)}", policy.project, ("spec", "project"))
+    return resource.made("claims", policy, lambda: tuple(_claimed(resource, policy)))
+
+
+def _claimed(resource: Resource, policy: Policy) -> Iterator[Claim]:
+    yield Claim("project", policy.project, ("spec", "project"))
     for index, key in enumerate(resource.spec["apiKeys"]):
-        yield Claim("this key", key["sha256"], ("spec", "apiKeys", index, "sha256"))
+        yield Claim("key", key["sha256"], ("spec", "apiKeys", index, "sha256"))
     if policy.anonymous:
-        what = f"the place of the anonymous policy of table {show(policy.table)}"
-        yield Claim(what, policy.table, ("spec", "anonymous"))
+        yield Claim("anonymous", policy.table, ("spec", "anonymous"))
 
 
 def _claims(policies: Sequence[tuple[Resource, Policy]]) -> Iterator[Problem]:
     claimed: dict[tuple[str, str], list[tuple[Resource, Claim]]] = {}
     for resource, policy in policies:
         for claim in claims(resource, policy):
-            claimed.setdefault((claim.what, claim.value), []).append((resource, claim))
+            claimed.setdefault((claim.kind, claim.value), []).append((resource, claim))
     for claimants in claimed.values():
         for resource, claim in claimants if len(claimants) > 1 else ():
             other = next(r for r, _ in claimants if r is not resource)

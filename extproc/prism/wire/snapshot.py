@@ -11,6 +11,7 @@ import io
 import json
 import zlib
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -30,17 +31,20 @@ class BadSnapshot(ValueError):
 def encode(version: str, resources: Iterable[Resource]) -> bytes:
     """The snapshot of resources that are live together; ``version`` is their catalog's."""
     messages = [
-        ResourceMessage(
-            kind=resource.kind,
-            namespace=resource.namespace,
-            name=resource.name,
-            generation=resource.generation,
-            spec_json=json.dumps(resource.spec, separators=(",", ":")).encode(),
-        )
-        for resource in resources
+        resource.made("message", None, partial(_message, resource)) for resource in resources
     ]
     encoded: bytes = Snapshot(version=version, resources=messages).SerializeToString()
     return encoded
+
+
+def _message(resource: Resource) -> ResourceMessage:
+    return ResourceMessage(
+        kind=resource.kind,
+        namespace=resource.namespace,
+        name=resource.name,
+        generation=resource.generation,
+        spec_json=json.dumps(resource.spec, separators=(",", ":")).encode(),
+    )
 
 
 def decode(data: bytes) -> list[Resource]:
