@@ -6,9 +6,15 @@ import os
 from collections.abc import Generator, Iterator
 
 import pytest
+from tests.gateway import config
+from tests.gateway.conftest import specs
+from tests.gateway.running import simulated
+
+from prism.providers import SimulatedProviders
 
 from .kube import Kube, ServerNotOurs, cluster
 from .kube_tools import ToolMissing
+from .release import Release
 
 REQUIRED = "PRISM_REQUIRE_CLUSTER"
 """Set (to 1, by CI), a cluster that cannot be had is a failure and not a skip."""
@@ -29,6 +35,25 @@ def kube(
 
     with cluster(tmp_path_factory.mktemp("kube"), say) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def providers() -> Iterator[SimulatedProviders]:
+    with simulated(specs()) as made:
+        yield made
+
+
+@pytest.fixture
+def release(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    """The chart with certificates and provider keys, and nothing running yet."""
+    made = Release(kube, tmp_path_factory.mktemp("r"))
+    try:
+        made.issue_certificates()
+        keys = [f"--from-literal={name}={value}" for name, value in config.KEYS.items()]
+        made.kubectl("create", "secret", "generic", "prism-credentials", *keys)
+        yield made
+    finally:
+        made.stop()
 
 
 @pytest.hookimpl(tryfirst=True)
