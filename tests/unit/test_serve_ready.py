@@ -77,7 +77,7 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Admin:
     budgets = RetryBudgets(time.monotonic)
     processor = Processor(Unasked(), learning.health, recent, learning.keys, races, budgets)
     socket = tmp_path_factory.mktemp("r") / "a.sock"
-    return Admin(processor, ads, recent, learning, EnvoyAdmin(socket), ())
+    return Admin(processor, ads, recent, learning, EnvoyAdmin(socket), (), tuple)
 
 
 async def test_ready_is_said_last(admin: Admin) -> None:
