@@ -30,6 +30,7 @@ from prism.evaluate.graded import Graded, ReadAs, graded
 from prism.evaluate.strategies import Strategy, best_model, of_models, of_table
 from prism.routing.catalog import MODES, TASKS, Mode, Table, Task
 from prism.routing.cost import cost_usd
+from prism.routing.signals import Classification
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "examples" / "models"
@@ -53,9 +54,9 @@ def main() -> None:
     """Measure, write, and print the figures beside their targets."""
     args = _arguments()
     outcomes, prompts = args.outcomes or args.data / data.OUTCOMES, args.prompts
-    prompts = prompts or args.data / data.PROMPTS
+    prompts = prompts or [args.data / data.PROMPTS]
     figures: dict[str, Any] = _shipped()
-    missing = data.complaint(outcomes, prompts)
+    missing = data.complaint([outcomes, args.test] if args.test else [outcomes], prompts)
     if missing is None:
         figures |= _routed(args, outcomes, prompts)
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +77,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--outcomes", type=Path, help="graded answers to calibrate on")
     parser.add_argument("--test", type=Path, help="graded answers to evaluate on")
-    parser.add_argument("--prompts", type=Path, help="texts of all prompts")
+    parser.add_argument("--prompts", type=Path, nargs="+", help="texts of the prompts")
     parser.add_argument("--base", type=Path, help="a RoutingTable with the models' prices")
     parser.add_argument("--splits", type=int, default=5, help="how many halvings (5)")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench" / "bench-money.json")
@@ -112,12 +113,17 @@ def _shipped() -> dict[str, float]:
     }
 
 
-def _routed(args: argparse.Namespace, outcomes: Path, prompts: Path) -> dict[str, float]:
+def _routed(args: argparse.Namespace, outcomes: Path, prompts: list[Path]) -> dict[str, float]:
     rows, kinds = data.read(outcomes)
-    base = data.base({row.model for row in rows})
-    if args.base is not None:
+    if args.base is None:
+        base = data.base({row.model for row in rows})
+    else:
         base = read_base(args.base.read_bytes(), str(args.base))
-    read = classification_reader(prompts, classify=True)
+    readers = [classification_reader(path, classify=True) for path in prompts]
+
+    def read(outcome: Outcome) -> Classification | None:
+        return next((found for one in readers if (found := one(outcome)) is not None), None)
+
     pairs: list[tuple[list[Outcome], list[Outcome]]]
     if args.test is not None:
         pairs = [(rows, data.read(args.test)[0])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,21 +36,25 @@ with "make bench-money ARGS='--data DIR'", or single files with --outcomes, --pr
 --base FILE, a RoutingTable that has them."""
 
 
-def complaint(outcomes: Path, prompts: Path) -> str | None:
+def complaint(outcomes: Sequence[Path], prompts: Sequence[Path]) -> str | None:
     """What is missing and how to give it; ``None`` where nothing is."""
-    for what, path in (("graded answers", outcomes), ("prompts", prompts)):
-        if not path.is_file():
-            return MISSING.format(what=what, path=path, outcomes=OUTCOMES, prompts=PROMPTS)
+    for what, paths in (("graded answers", outcomes), ("prompts", prompts)):
+        for path in paths:
+            if not path.is_file():
+                return MISSING.format(what=what, path=path, outcomes=OUTCOMES, prompts=PROMPTS)
     return None
 
 
 def read(path: Path) -> tuple[list[Outcome], dict[str, str]]:
-    """The outcomes of a file, and the kind of each prompt where the file says one."""
-    kinds = {}
-    if path.suffix != ".parquet":
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            for row in csv.DictReader(lines):
-                kinds[row.get(COLUMNS.prompt, "")] = row.get(KIND, "")
+    """The outcomes of a file, and the kind of each prompt where the file says one: LLMRouter's
+    columns, else those that ``prism calibrate`` reads."""
+    if path.suffix == ".parquet":
+        return list(read_outcomes(path, OutcomeColumns())), {}
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        reader = csv.DictReader(lines)
+        if COLUMNS.prompt not in (reader.fieldnames or ()):
+            return list(read_outcomes(path, OutcomeColumns())), {}
+        kinds = {row[COLUMNS.prompt]: row.get(KIND) or "" for row in reader}
     return list(read_outcomes(path, COLUMNS)), kinds
 
 

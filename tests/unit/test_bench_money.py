@@ -46,4 +46,11 @@ def test_tables_are_evaluated_on_prompts_they_have_not_seen(tmp_path: Path) -> N
     assert figures["prompts"] == len(PROMPTS.read_text().splitlines()) / 2
     # Every prompt was once left out with its kind.
     assert figures["unseen_prompts"] == len(PROMPTS.read_text().splitlines())
+    # The same answers in the columns of "prism calibrate", evaluated on a file of their own.
+    lines = [line.replace("prompt_id,task,label", "prompt,kind,task") for line in lines]
+    test = tmp_path / "t.csv"
+    test.write_text("\n".join(lines))
+    done, again = run(tmp_path, *given, "--test", str(test))
+    assert done.returncode == 0, done.stderr
+    assert again["prompts"] == figures["unseen_prompts"]
     assert set(figures) >= {"quality_ratio_cheap", "cost_ratio_cheap", "plain_cost_ratio_cheap"}
