@@ -64,6 +64,7 @@ def model(
         latency=Latency(ttft_ms, 100.0),
         context_length=context,
         capabilities=capabilities,
+        cache_ttl_s=300.0,
     )
 
 

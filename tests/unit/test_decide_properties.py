@@ -27,6 +27,7 @@ from prism.routing.identify import Caller
 from prism.routing.plan import Plan, compile_plan
 from prism.routing.record import Outcome, Record, replay
 from prism.routing.signals import Classification, Signals
+from prism.routing.sticking import UP, Held
 
 from .tables import MODELS, catalog, policy, table
 
@@ -76,6 +77,9 @@ requests = st.builds(
     input_tokens=st.integers(0, 10**6) | st.integers(0, 5000),
     max_output_tokens=st.none() | st.integers(1, 10**5),
     stream=st.booleans(),
+    conversation=st.none() | st.just("0123456789abcdef"),
+    tools_at_work=st.booleans(),
+    sealed=st.booleans(),
 )
 classifications = st.none() | st.builds(
     Classification, tasks, st.floats(0, 1), st.just(dict.fromkeys(Task, 0.25))
@@ -91,6 +95,7 @@ cases = st.fixed_dictionaries(
         "degraded": st.none() | st.just("deadline of 20 ms passed"),
         "race_allowed": st.booleans(),
         "retry_allowed": st.booleans(),
+        "held": st.none() | st.builds(Held, st.just("gone") | names, modes, st.floats(0, 1000)),
     }
 )
 
@@ -107,6 +112,7 @@ def run(case: dict[str, Any]) -> tuple[Plan, Decision]:
         degraded=case["degraded"],
         race_allowed=case["race_allowed"],
         retry_allowed=case["retry_allowed"],
+        held=case["held"],
     )
     return plan, decision
 
@@ -179,6 +185,22 @@ def test_a_refused_model_stays_refused_when_health_changes(case: dict[str, Any])
     assert decision.refusal == well.refusal
 
 
+@given(cases)
+def test_while_tools_are_at_work_nothing_goes_down_or_races(case: dict[str, Any]) -> None:
+    _, decision = run(case)
+    said = [reason for reason in decision.reasons if reason.step is Step.CONVERSATION]
+    if not said or "may change" in said[0].text or not case["signals"].tools_at_work:
+        return
+    tab, held = case["table"], case["held"]
+    before, first = tab.models[held.model], tab.models[decision.models[0]]
+    if case["signals"].sealed:
+        assert {tab.models[name].provider for name in decision.models} == {before.provider}
+    else:
+        assert not decision.race
+        gain = first.quality[decision.task] - before.quality[decision.task]
+        assert first == before or gain >= UP
+
+
 outcomes = st.builds(
     Outcome,
     status=st.none() | st.integers(200, 599),
@@ -207,6 +229,7 @@ def test_a_record_survives_json_and_replays_to_the_same_decision(
         decision=decision,
         outcome=outcome,
         retry_allowed=case["retry_allowed"],
+        held=case["held"],
     )
     read = Record.from_json_dict(json.loads(json.dumps(record.to_json_dict())))
     assert read == record

@@ -34,6 +34,7 @@ KNOWN = [
     "x-prism-max-cost",
     "x-prism-min-quality",
     "x-prism-max-latency-ms",
+    "x-prism-conversation",
     "x-prism-model-span",
     "x-prism-first-cluster",
     "x-prism-cluster-1",

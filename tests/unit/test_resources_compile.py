@@ -91,6 +91,7 @@ def test_a_table_with_every_field() -> None:
     assert mini.quality[Task.SIMPLE] == 1.0
     assert mini.latency.time_to_first_token_ms == 400.0
     assert mini.context_length == 400_000
+    assert (mini.cache_ttl_s, claude.cache_ttl_s) == (3600.0, 300.0)
     assert mini.capabilities == frozenset(Capability)
     assert len(result.cells) == 12
     assert result.cells[Task.CODE, Mode.SPORT] == ("claude", "openai/gpt-5-mini@2025")

@@ -37,6 +37,9 @@ def test_a_record_as_json() -> None:
         "maxOutputTokens": None,
         "stream": False,
         "actsAtProvider": False,
+        "conversation": None,
+        "toolsAtWork": False,
+        "sealed": False,
     }
     assert data["decision"]["models"] == ["medium", "small"]
     assert {"step": "eligible", "text": "lacks tools", "model": "tiny"} in data["decision"][

@@ -22,6 +22,7 @@ from prism.routing.racing import Race
 from prism.routing.record import Record
 from prism.serve.budget import RetryBudgets
 from prism.serve.classifying import Answer
+from prism.serve.conversations import Conversations
 from prism.serve.health import FAILURES
 from prism.serve.learning import Learning
 from prism.serve.outcomes import Outcomes
@@ -90,6 +91,7 @@ class Setting:
             self.learning.keys,
             races,
             RetryBudgets(self.clock),
+            Conversations(self.clock),
         )
         self.live = processor.live = compile_live(compile_plan(found), found, {**secrets, **others})
         self.telling = Telling(processor)

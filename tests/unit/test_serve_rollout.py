@@ -23,6 +23,7 @@ from prism.serve import rollout as rollouts
 from prism.serve.ads import Ads
 from prism.serve.budget import RetryBudgets
 from prism.serve.configuration import Configuration
+from prism.serve.conversations import Conversations
 from prism.serve.credentials import Credentials
 from prism.serve.envoy_admin import EnvoyAdmin
 from prism.serve.folder import load
@@ -110,7 +111,8 @@ class Parts:
         self.ads = Ads()
         races, resting = RaceLedger(lambda: 0.0), KeyTracker(lambda: 0.0)
         health, budgets = HealthTracker(lambda: 0.0), RetryBudgets(lambda: 0.0)
-        self.processor = Processor(Unasked(), health, Recent(), resting, races, budgets)
+        talks = Conversations(lambda: 0.0)
+        self.processor = Processor(Unasked(), health, Recent(), resting, races, budgets, talks)
         envoy = EnvoyAdmin(folder / "no-envoy.sock")
         self.configuration = Configuration(self.ads, self.processor, "", envoy)
         self.last_good = SnapshotFile(folder / "last-good", Origin.LAST_GOOD)

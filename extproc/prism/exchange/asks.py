@@ -15,6 +15,8 @@ from prism.prompt.chat import MODEL_CHARS, Kwargs, mode_named
 from prism.prompt.document import BadBody
 from prism.routing.catalog import MODES, Limits, Mode
 
+CONVERSATION_CHARS = 256
+"""A longer id of a conversation than this is refused."""
 _NO_LIMITS = Limits()
 # ASCII digits: Python would also take "1_000", "infinity" and digits of other scripts.
 _NUMBER = re.compile(r"\s*-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
@@ -27,6 +29,7 @@ class Asks:
     mode: Mode | None
     pin: str | None
     limits: Limits
+    conversation: str | None = None
 
 
 _NOTHING = Asks(None, None, _NO_LIMITS)
@@ -48,7 +51,8 @@ def asks_of(headers: Mapping[str, str], kwargs: Kwargs | None) -> Asks:
             headers, names.MAX_LATENCY_MS, kwargs.max_latency_ms, "milliseconds, above 0"
         ),
     )
-    return Asks(mode, pin, _NO_LIMITS if limits == _NO_LIMITS else limits)
+    limits = _NO_LIMITS if limits == _NO_LIMITS else limits
+    return Asks(mode, pin, limits, _conversation(headers, kwargs))
 
 
 def _mode(headers: Mapping[str, str], kwargs: Kwargs) -> Mode | None:
@@ -71,6 +75,16 @@ def _pin(headers: Mapping[str, str], kwargs: Kwargs) -> str | None:
     if name is not None and len(name) > MODEL_CHARS:
         message = f"{param}: no model has a name longer than {MODEL_CHARS} characters."
         raise BadBody("invalid_model", message, param)
+    return name or None
+
+
+def _conversation(headers: Mapping[str, str], kwargs: Kwargs) -> str | None:
+    name, param = headers.get(names.CONVERSATION), "X-Prism-Conversation"
+    if name is None:
+        name, param = kwargs.conversation, "prism.conversation"
+    if name is not None and len(name) > CONVERSATION_CHARS:
+        message = f"{param}: longer than {CONVERSATION_CHARS} characters."
+        raise BadBody("invalid_conversation", message, param)
     return name or None
 
 

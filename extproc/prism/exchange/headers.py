@@ -15,7 +15,8 @@ MODEL_PREFER: Final = "x-prism-model-prefer"
 MAX_COST: Final = "x-prism-max-cost"
 MIN_QUALITY: Final = "x-prism-min-quality"
 MAX_LATENCY_MS: Final = "x-prism-max-latency-ms"
-REQUEST: Final = (MODE, MODEL_PREFER, MAX_COST, MIN_QUALITY, MAX_LATENCY_MS)
+CONVERSATION: Final = "x-prism-conversation"
+REQUEST: Final = (MODE, MODEL_PREFER, MAX_COST, MIN_QUALITY, MAX_LATENCY_MS, CONVERSATION)
 
 READ: Final = (
     *("authorization", "api-key", "x-api-key", "content-type", "content-encoding"),

@@ -14,6 +14,7 @@ from prism.exchange import answers
 from prism.exchange import headers as names
 from prism.exchange.asks import Asks, asks_of
 from prism.exchange.caller import caller_of
+from prism.exchange.conversation import conversation_id
 from prism.exchange.endpoints import Endpoint, Kind, endpoint_of
 from prism.exchange.errors import error
 from prism.exchange.rewriting import rewrite
@@ -29,6 +30,7 @@ from prism.routing.identify import Caller
 from prism.routing.predictor import corrected
 from prism.routing.racing import Race, Races, allowed, racers, wait_ms
 from prism.routing.signals import Classification, Signals
+from prism.routing.sticking import Held
 
 NO_RACES = Races()
 """Nothing is known of races: none is held back."""
@@ -48,10 +50,18 @@ class Routed:
     race_allowed: bool
     retry_allowed: bool
     spending: Spending
+    held: Held | None
 
 
+Recall = Callable[[str], Held | None]
+"""What is remembered of a conversation."""
 MayRetry = Callable[[Table], bool]
 """Whether a table's budget of further attempts leaves any."""
+
+
+def forgetful(_: str) -> Held | None:
+    """Nothing is remembered of any conversation."""
+    return None
 
 
 def always(_: Table) -> bool:
@@ -68,9 +78,11 @@ class RouteStage:
         "_caller",
         "_document",
         "_endpoint",
+        "_goes_on",
         "_held",
         "_may_retry",
         "_method",
+        "_recall",
         "_request",
         "_signals",
         "_spending_of",
@@ -92,6 +104,7 @@ class RouteStage:
         resting: Resting = NONE_RESTS,
         may_retry: MayRetry = always,
         spending_of: SpendingOf = nothing_spent,
+        recall: Recall = forgetful,
     ) -> None:
         self.live = live
         self.health = health
@@ -100,6 +113,8 @@ class RouteStage:
         self.decision_id = decision_id
         self._may_retry = may_retry
         self._spending_of = spending_of
+        self._recall = recall
+        self._goes_on = False
         self._held: Reply | None = None
         self._document: Document | None = None
         self._caller: Caller
@@ -146,6 +161,8 @@ class RouteStage:
         retry_allowed = self._may_retry(table)
         # Asked again, since others may have spent while this one was being classified.
         spending = self._spending_of(self._caller.policy)
+        conversation = self._signals.conversation
+        held = self._recall(conversation) if self._goes_on and conversation else None
         decision = decide(
             self.live.plan,
             self._caller,
@@ -156,9 +173,16 @@ class RouteStage:
             race_allowed=race_allowed,
             retry_allowed=retry_allowed,
             spending=spending,
+            held=held,
         )
         self.routed = Routed(
-            self._signals, classification, decision, race_allowed, retry_allowed, spending
+            signals=self._signals,
+            classification=classification,
+            decision=decision,
+            race_allowed=race_allowed,
+            retry_allowed=retry_allowed,
+            spending=spending,
+            held=held,
         )
         if self._endpoint.kind is Kind.DRY_RUN:
             return answers.dry_run(decision, classification, self.live.version, self.decision_id)
@@ -217,7 +241,9 @@ class RouteStage:
             raise BadBody("missing_model", message, "model")
         asks = asks_of(self._request.headers, kwargs_of(document))
         chat = read_chat(document)
-        self._signals = _signals(name, asks, chat)
+        talk = conversation_id(self._caller, asks.conversation, chat.opening)
+        self._goes_on = chat.standing.goes_on or asks.conversation is not None
+        self._signals = _signals(name, asks, chat, talk)
         spending = self._spending_of(self._caller.policy)
         if needs_classification(self.live.plan, self._caller, self._signals, spending):
             return Classify(chat.text, self._caller.table.classifier.deadline_ms)
@@ -290,7 +316,7 @@ class RouteStage:
         return error(status, code, message, decision_id=made, param=param, retry_after_s=again_s)
 
 
-def _signals(name: str, asks: Asks, chat: Chat) -> Signals:
+def _signals(name: str, asks: Asks, chat: Chat, conversation: str | None) -> Signals:
     return Signals(
         model=name,
         pin=asks.pin,
@@ -301,6 +327,9 @@ def _signals(name: str, asks: Asks, chat: Chat) -> Signals:
         max_output_tokens=chat.max_output_tokens,
         stream=chat.stream,
         acts_at_provider=chat.acts_at_provider,
+        conversation=conversation,
+        tools_at_work=chat.standing.tools_at_work,
+        sealed=chat.standing.sealed,
     )
 
 

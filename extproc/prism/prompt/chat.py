@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from prism.prompt.document import BadBody, Document
+from prism.prompt.standing import FIRST, NOTHING, Standing, opening, standing
 from prism.routing.catalog import Capability, Mode
 
 # A short last turn ("and in Rust?") says little without the turn before it.
@@ -34,13 +35,19 @@ class Part(msgspec.Struct, gc=False):
 
     type: str = ""
     text: str | None = None
+    signature: msgspec.Raw = NOTHING
+    encrypted_content: msgspec.Raw = NOTHING
 
 
 class Message(msgspec.Struct, gc=False):
-    """One message of the conversation."""
+    """One message of the conversation. Raw values are looked at only where they are."""
 
     role: str
     content: str | list[Part] | None = None
+    tool_calls: msgspec.Raw = NOTHING
+    thinking_blocks: msgspec.Raw = NOTHING
+    reasoning_details: msgspec.Raw = NOTHING
+    encrypted_content: msgspec.Raw = NOTHING
 
 
 class Tool(msgspec.Struct, gc=False):
@@ -63,6 +70,7 @@ class Kwargs(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     max_cost: float | None = None
     min_quality: float | None = None
     max_latency_ms: float | None = None
+    conversation: str | None = None
 
 
 _MESSAGES = msgspec.json.Decoder(list[Message])
@@ -83,7 +91,8 @@ class Chat:
     """A chat request as the rest of Prism sees it. ``input_tokens`` is an estimate.
 
     ``acts_at_provider``: the provider itself searches, runs code, keeps the answer or the
-    like, so that two providers answering would do it twice.
+    like, so that two providers answering would do it twice. ``opening`` tells
+    conversations apart; empty: this is of none.
     """
 
     text: str
@@ -92,6 +101,8 @@ class Chat:
     max_output_tokens: int | None
     stream: bool
     acts_at_provider: bool
+    opening: str = ""
+    standing: Standing = FIRST
 
 
 def model_of(document: Document) -> str | None:
@@ -137,6 +148,8 @@ def read_chat(document: Document) -> Chat:
         max_output_tokens=_max_tokens(document),
         stream=bool(_member(document, "stream", _STREAM)),
         acts_at_provider=_acts_at_provider(document, tools),
+        opening=opening(messages),
+        standing=standing(messages) if len(messages) > 1 else FIRST,
     )
 
 

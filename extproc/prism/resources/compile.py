@@ -127,6 +127,7 @@ def _model(item: Mapping[str, Any]) -> Model:
         ),
         context_length=item["contextLength"],
         capabilities=frozenset(Capability(name) for name in item["capabilities"]),
+        cache_ttl_s=float(item["cacheTtlSeconds"]),
     )
 
 

@@ -80,6 +80,24 @@ def _only(case: Case, name: str, why: str, trace: list[Reason]) -> Sequence[Mode
     return (model,)
 
 
+def unable(case: Case, model: Model) -> str | None:
+    """Why a model cannot take the request, whoever asks for it: a need or a limit."""
+    if (text := _lacks(case, model)) is not None:
+        return text
+    limits, said = _limits(case)
+    if said is None:
+        return None
+    _, dropped = _within(case, limits, [model])
+    return dropped[0].text if dropped else None
+
+
+def quality(case: Case, model: Model) -> float:
+    """How good a model is at the request: as predicted, where the table has a predictor."""
+    if case.corrections is None:
+        return model.quality[case.task]
+    return predicted(model, case.task, case.corrections)
+
+
 def _from_cell(case: Case, trace: list[Reason]) -> Sequence[Model] | Refusal:
     cell = case.scope.cells[case.task, case.mode]
     start = len(trace)
@@ -101,7 +119,12 @@ def _from_cell(case: Case, trace: list[Reason]) -> Sequence[Model] | Refusal:
             trace += dropped
         # A policy's limits are guard rails; only the request's own say what it prefers.
         models, reason = preferred(
-            case.signals.limits, models, case.task, case.signals.input_tokens, case.output_tokens
+            case.signals.limits,
+            models,
+            case.task,
+            case.signals.input_tokens,
+            case.output_tokens,
+            case.signals.conversation,
         )
         if reason is not None and models:
             trace.append(reason)
@@ -134,12 +157,14 @@ def _predicted(
 def _rest(case: Case, cell: Cell, trace: list[Reason], why: str) -> Sequence[Model]:
     """Every other model of the table that can answer: better any than an error."""
     scope, tokens = case.scope, case.signals.input_tokens
+    talk = case.signals.conversation
     trace += [reason for name, reason in scope.ruled_out.items() if name not in cell.names]
     others = _able(case, (m for m in scope.models.values() if m.name not in cell.names), trace)
     if case.mode is Mode.ECO:
-        others, order = cheapest_first(others, tokens, case.output_tokens), "cheapest"
+        others, order = cheapest_first(others, tokens, case.output_tokens, talk), "cheapest"
     else:
-        others, order = best_first(others, case.task, tokens, case.output_tokens), "best quality"
+        others = best_first(others, case.task, tokens, case.output_tokens, talk)
+        order = "best quality"
     names = ", ".join(m.name for m in others) or "none"
     text = f"{why}; the table's other eligible models, {order} first: {names}"
     trace.append(Reason(Step.CELL, text))

@@ -116,7 +116,7 @@ class Model:
     """A model as clients name it (``name``) and as its provider does (``upstream_name``).
 
     ``quality`` is 0 to 1 per task. ``context_length`` is in tokens, prompt and answer
-    together.
+    together. For ``cache_ttl_s`` seconds its provider is taken to have a prompt in its cache.
     """
 
     name: str
@@ -127,6 +127,7 @@ class Model:
     latency: Latency
     context_length: int
     capabilities: frozenset[Capability]
+    cache_ttl_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from prism.routing.identify import Caller
 from prism.routing.plan import Plan, Scope
 from prism.routing.racing import barred, racers
 from prism.routing.signals import Classification, Corrections, Signals
+from prism.routing.sticking import Held, stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ def decide(
     race_allowed: bool = True,
     retry_allowed: bool = True,
     spending: Spending = NOTHING_SPENT,
+    held: Held | None = None,
 ) -> Decision:
     """Which models to try for a request, in order, or why none can be.
 
@@ -72,44 +74,49 @@ def decide(
     is no ``classification`` ("deadline of 20 ms passed") and counts only without one.
     ``race_allowed`` is the caller's say on share and cost of races (``racing.allowed``),
     ``retry_allowed`` on the table's budget of further attempts, ``spending`` what is known of
-    the budgets of its policy.
+    the budgets of its policy, ``held`` what is remembered of the request's conversation.
     """
     scope = plan.scope(caller.table, caller.policy)
     table = scope.table
-    held = held_back(scope.policy, spending)
-    mode = held.mode or signals.mode or scope.mode
+    budgeted = held_back(scope.policy, spending)
+    mode = budgeted.mode or signals.mode or scope.mode
     if classification is None:
         if degraded is None and needs_classification(plan, caller, signals, spending):
             degraded = "no classification was given"
     else:
         degraded = _abstained(table.classifier, classification)
     task, reason = _task(scope, classification, degraded)
-    trace = [scope.reason, *held.reasons, reason]
+    trace = [scope.reason, *budgeted.reasons, reason]
     ceiling = signals.max_output_tokens
     expected = expected_output(table, task, ceiling)
     # Providers refuse a prompt whose whole ceiling does not fit, however short the answer.
     room = signals.input_tokens + (expected if ceiling is None else ceiling)
-    found = held.refusal or candidates(
-        Case(
-            scope,
-            signals,
-            task,
-            mode,
-            expected,
-            room,
-            health.first_token_ms,
-            _corrections(table, classification),
-        ),
-        trace,
+    case = Case(
+        scope,
+        signals,
+        task,
+        mode,
+        expected,
+        room,
+        health.first_token_ms,
+        _corrections(table, classification),
     )
+    found = budgeted.refusal or candidates(case, trace)
     models: Sequence[Model] = ()
     race = False
     if not isinstance(found, Refusal):
         # Nobody is sent to try a failing model without another to go on to.
         failing = health.failing if retry_allowed else health.failing | health.probed
-        models = _attempts(scope, _healthy_first(found, failing, trace), trace)
+        models = _healthy_first(found, failing, trace)
+        alone = False
+        if held is not None:
+            spent = budgeted.mode is not None
+            models, alone = stay(case, held, models, failing, trace, spent=spent)
+        models = _attempts(scope, models, trace)
         bar: str | None = ""
-        if retry_allowed:
+        if alone:
+            bar = "a conversation whose tools are at work keeps to one model"
+        elif retry_allowed:
             bar = barred(
                 scope,
                 mode,
@@ -118,7 +125,7 @@ def decide(
                 acts_at_provider=signals.acts_at_provider,
                 room=race_allowed,
             )
-        else:
+        if not retry_allowed:
             trace.append(Reason(Step.ATTEMPTS, "retry budget spent: one attempt only"))
         race = _race(bar, racers(table.racing, models), trace)
     policy = scope.policy

@@ -20,6 +20,7 @@ class Step(StrEnum):
     CELL = "cell"
     LIMITS = "limits"
     HEALTH = "health"
+    CONVERSATION = "conversation"
     ATTEMPTS = "attempts"
 
 

@@ -33,6 +33,9 @@ def signals_to_json(signals: Signals) -> dict[str, Any]:
         "maxOutputTokens": signals.max_output_tokens,
         "stream": signals.stream,
         "actsAtProvider": signals.acts_at_provider,
+        "conversation": signals.conversation,
+        "toolsAtWork": signals.tools_at_work,
+        "sealed": signals.sealed,
     }
 
 
@@ -49,6 +52,9 @@ def signals_from_json(data: Mapping[str, Any]) -> Signals:
         max_output_tokens=data["maxOutputTokens"],
         stream=data["stream"],
         acts_at_provider=data.get("actsAtProvider", False),
+        conversation=data.get("conversation"),
+        tools_at_work=data.get("toolsAtWork", False),
+        sealed=data.get("sealed", False),
     )
 
 

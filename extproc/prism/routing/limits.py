@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import blake2b
 
 from prism.routing.catalog import Limits, Model, Task
 from prism.routing.cost import cost_usd, latency_ms, usd
@@ -58,7 +59,12 @@ def within(
 
 
 def preferred(
-    limits: Limits, models: Sequence[Model], task: Task, input_tokens: int, output_tokens: int
+    limits: Limits,
+    models: Sequence[Model],
+    task: Task,
+    input_tokens: int,
+    output_tokens: int,
+    conversation: str | None = None,
 ) -> tuple[Sequence[Model], Reason | None]:
     """``models`` in the order that the bounds ask for, and the reason where they ask.
 
@@ -66,29 +72,53 @@ def preferred(
     get for it"; a latency bound leaves the order alone.
     """
     if limits.min_quality is not None:
-        ordered = cheapest_first(models, input_tokens, output_tokens)
+        ordered = cheapest_first(models, input_tokens, output_tokens, conversation)
         text = "cheapest that meets the quality floor first"
     elif limits.max_cost is not None:
-        ordered = best_first(models, task, input_tokens, output_tokens)
+        ordered = best_first(models, task, input_tokens, output_tokens, conversation)
         text = "best quality under the cost limit first"
     else:
         return models, None
     return ordered, Reason(Step.LIMITS, f"{text}: {', '.join(m.name for m in ordered)}")
 
 
-def cheapest_first(models: Iterable[Model], input_tokens: int, output_tokens: int) -> list[Model]:
-    """By estimated cost for these tokens; ties by name, so that the order is always one."""
-    return sorted(models, key=lambda m: (cost_usd(m.price, input_tokens, output_tokens), m.name))
+def cheapest_first(
+    models: Iterable[Model], input_tokens: int, output_tokens: int, conversation: str | None = None
+) -> list[Model]:
+    """By estimated cost for these tokens; then as ``ranked``, so that the order is always one."""
+    return sorted(
+        models,
+        key=lambda m: (
+            cost_usd(m.price, input_tokens, output_tokens),
+            ranked(conversation, m.name),
+        ),
+    )
 
 
 def best_first(
-    models: Iterable[Model], task: Task, input_tokens: int, output_tokens: int
+    models: Iterable[Model],
+    task: Task,
+    input_tokens: int,
+    output_tokens: int,
+    conversation: str | None = None,
 ) -> list[Model]:
-    """By quality for ``task``, then the cheaper, then by name."""
+    """By quality for ``task``, then the cheaper, then as ``ranked``."""
     return sorted(
         models,
-        key=lambda m: (-m.quality[task], cost_usd(m.price, input_tokens, output_tokens), m.name),
+        key=lambda m: (
+            -m.quality[task],
+            cost_usd(m.price, input_tokens, output_tokens),
+            ranked(conversation, m.name),
+        ),
     )
+
+
+def ranked(conversation: str | None, model: str) -> str:
+    """What decides between models that are equal: each conversation has an order of its own, the
+    same on every replica (rendezvous hashing); without one, the name."""
+    if conversation is None:
+        return model
+    return blake2b(f"{conversation} {model}".encode(), digest_size=8).hexdigest()
 
 
 def _pick(

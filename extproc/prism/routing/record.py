@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from prism.routing.budget import NOTHING_SPENT, Spending
+from prism.routing.catalog import Mode
 from prism.routing.cost import cost_usd
 from prism.routing.decide import Health, decide
 from prism.routing.decision import Decision
@@ -28,6 +29,7 @@ from prism.routing.jsonform import (
 )
 from prism.routing.plan import Plan
 from prism.routing.signals import Classification, Signals
+from prism.routing.sticking import Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,8 @@ class Record:
     """One decision with its inputs and, once known, its outcome.
 
     ``time`` is in seconds since the epoch. ``plan_version`` is the version of the plan
-    that decided. ``health``, ``race_allowed``, ``retry_allowed`` and ``spending`` are those given
-    to ``decide``. ``timing`` is no input of the decision.
+    that decided. ``health``, ``race_allowed``, ``retry_allowed``, ``spending`` and ``held`` are
+    those given to ``decide``. ``timing`` is no input of the decision.
     """
 
     decision_id: str
@@ -109,6 +111,7 @@ class Record:
     outcome: Outcome | None = None
     retry_allowed: bool = True
     spending: Spending = field(default_factory=lambda: NOTHING_SPENT)
+    held: Held | None = None
     timing: Timing | None = None
 
     def to_json_dict(self) -> dict[str, Any]:
@@ -126,6 +129,7 @@ class Record:
             "raceAllowed": self.race_allowed,
             "retryAllowed": self.retry_allowed,
             "spending": spending_to_json(self.spending),
+            "held": None if self.held is None else _held_to_json(self.held),
             "decision": decision_to_json(self.decision),
             "outcome": None if self.outcome is None else self.outcome.to_json_dict(),
             "timing": None if self.timing is None else self.timing._asdict(),
@@ -157,6 +161,7 @@ class Record:
             outcome=None if outcome is None else Outcome.from_json_dict(outcome),
             retry_allowed=data.get("retryAllowed", True),
             spending=spending_from_json(data.get("spending", ())),
+            held=_held_from_json(data.get("held")),
             timing=None if timing is None else Timing(**timing),
         )
 
@@ -172,6 +177,14 @@ def spent_usd(plan: Plan, table: str, outcome: Outcome) -> float | None:
     output, cached = outcome.output_tokens or 0, outcome.cached_input_tokens or 0
     tokens = outcome.input_tokens, output, cached
     return cost_usd(model.price, *tokens)
+
+
+def _held_to_json(held: Held) -> dict[str, Any]:
+    return {"model": held.model, "mode": held.mode, "ageSeconds": held.age_s}
+
+
+def _held_from_json(data: Mapping[str, Any] | None) -> Held | None:
+    return None if data is None else Held(data["model"], Mode(data["mode"]), data["ageSeconds"])
 
 
 def replay(plan: Plan, record: Record) -> Decision:
@@ -200,4 +213,5 @@ def replay(plan: Plan, record: Record) -> Decision:
         race_allowed=record.race_allowed,
         retry_allowed=record.retry_allowed,
         spending=record.spending,
+        held=record.held,
     )

@@ -58,6 +58,9 @@ class Signals:
     caller's. ``input_tokens`` is an estimate; ``max_output_tokens`` is the caller's ceiling.
     ``needs`` are the capabilities without which the answer would fail. ``acts_at_provider``
     says that answering does something at the provider's side that must not be done twice.
+    ``conversation`` is the hash that tells one from another, ``None`` where the request is of
+    none. ``tools_at_work``: it brings results of tools that the model asked for in this turn.
+    ``sealed``: it brings reasoning that only the provider that wrote it can read.
     """
 
     model: str
@@ -69,3 +72,6 @@ class Signals:
     max_output_tokens: int | None
     stream: bool
     acts_at_provider: bool = False
+    conversation: str | None = None
+    tools_at_work: bool = False
+    sealed: bool = False

@@ -79,6 +79,7 @@ class Admin:
                 "outcomesLost": self.recent.lost,
                 **self.processor.races.status(),
                 **self.processor.budgets.status(),
+                "conversations": len(self.processor.conversations),
                 **{name: value for part in self.more for name, value in part().items()},
             }
         )

@@ -71,6 +71,7 @@ class Outcomes:
         elif not is_failure(outcome.status) and entry.whole:
             self._learning.health.succeeded(outcome.model, entry.at)
             self._time(entry, record)
+            self._processor.conversations.answered(record, outcome.model)
         if outcome.attempts == 1 and not is_failure(outcome.status):
             self._key_worked(entry, record)
 

@@ -22,6 +22,7 @@ from prism.exchange.targets import Live
 from prism.routing.record import Record, Timing
 from prism.serve.budget import RetryBudgets
 from prism.serve.classifying import Answer
+from prism.serve.conversations import Conversations
 from prism.serve.health import HealthTracker
 from prism.serve.keys import KeyTracker
 from prism.serve.racing import RaceLedger
@@ -57,12 +58,14 @@ class Processor:
         keys: KeyTracker,
         races: RaceLedger,
         budgets: RetryBudgets,
+        conversations: Conversations,
         spending: SpendingLedger | None = None,
     ) -> None:
         self.live: Live | None = None
         self.races = races
         self.budgets = budgets
         self.spending = spending or SpendingLedger(time.time, time.monotonic)
+        self.conversations = conversations
         self._asks = asks
         self._health = health
         self._recent = recent
@@ -147,6 +150,7 @@ class Processor:
             resting=self._keys.now(),
             may_retry=self.budgets.left,
             spending_of=self.spending.of,
+            recall=self.conversations.held,
         )
 
     async def _classified(self, stage: RouteStage, step: Classify, clock: list[int]) -> Step:
@@ -165,6 +169,8 @@ class Processor:
             self.budgets.requested(routed.decision.table)
             plan, signals = stage.live.plan, routed.signals
             self.spending.sent(stage.decision_id, plan, signals, routed.decision, stage.race)
+            # The conversation is on the model that is tried first, until it is known who answered.
+            self.conversations.answered(routed, routed.decision.models[0])
 
     def _remember(self, stage: RouteStage, clock: Sequence[int]) -> None:
         """Remember the decision, where one was made, and the times read on its way."""
@@ -181,6 +187,7 @@ class Processor:
                     decision=routed.decision,
                     retry_allowed=routed.retry_allowed,
                     spending=routed.spending,
+                    held=routed.held,
                     timing=_timing(clock),
                 ),
                 # A dry run is nobody's traffic.

@@ -25,6 +25,7 @@ from prism.serve.authorities import ca_file
 from prism.serve.budget import RetryBudgets
 from prism.serve.classifying import BatchClassifier, Classifying
 from prism.serve.configuration import Configuration
+from prism.serve.conversations import Conversations
 from prism.serve.credentials import Credentials
 from prism.serve.envoy_admin import EnvoyAdmin
 from prism.serve.folder import FolderSource
@@ -104,9 +105,17 @@ class Server:
             ads, learning = Ads(), Learning.beginning(time.monotonic)
             races = RaceLedger(time.monotonic, learning.latencies.p95_ms)
             budgets = RetryBudgets(time.monotonic)
+            conversations = Conversations(time.monotonic)
             spending, sync = self._spending(stack)
             processor = Processor(
-                asks, learning.health, recent, learning.keys, races, budgets, spending
+                asks,
+                learning.health,
+                recent,
+                learning.keys,
+                races,
+                budgets,
+                conversations,
+                spending,
             )
             telling = Telling(processor, self._sending(stack))
             server = _grpc_server(processor, ads, Outcomes(processor, recent, learning, telling))
