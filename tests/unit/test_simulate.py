@@ -25,6 +25,7 @@ from prism.routing.identify import Caller
 from prism.routing.plan import Plan, compile_plan
 from prism.routing.record import Outcome, Record
 from prism.routing.signals import Classification
+from prism.routing.sticking import Held
 from prism.simulate.again import Untold, again
 from prism.simulate.difference import Difference, Limits, broken
 
@@ -57,6 +58,16 @@ def test_the_same_plan_moves_nothing() -> None:
     assert (found.before, found.after) == ("medium", "medium")
     # 1,000 tokens in, the 1,000 that an answer to code tends to need out.
     assert found.cost_before == found.cost_after == pytest.approx(0.005)
+
+
+def test_a_conversation_stays_where_it_was() -> None:
+    asked, known = signals(conversation="0123456789abcdef"), classified()
+    old, talk = compile_plan(catalog()), Held("large", BALANCED, 60.0)
+    decision = decide(old, Caller(None, old.default_table), asked, known, Health(), held=talk)
+    record = Record("d1", 1.0, old.version, asked, known, Health(), True, decision, held=talk)
+    found = again(record, plan())
+    assert (found.before, found.after, found.moved) == ("large", "large", False)
+    assert "stays" in found.why
 
 
 def test_another_cell_moves_and_costs_by_the_tokens_that_were() -> None:

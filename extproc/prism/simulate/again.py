@@ -38,7 +38,7 @@ class Again:
         return self.before != self.after
 
 
-_CHOOSING = frozenset({Step.FORCED, Step.PIN, Step.CELL})
+_CHOOSING = frozenset({Step.FORCED, Step.PIN, Step.CELL, Step.CONVERSATION})
 
 
 class Untold(Exception):
@@ -69,6 +69,7 @@ def again(record: Record, new: Plan, old: Plan | None = None) -> Again:
         race_allowed=record.race_allowed,
         retry_allowed=record.retry_allowed,
         spending=record.spending,
+        held=record.held,
     )
     then, outcome = record.decision, record.outcome
     answered = None if outcome is None else outcome.model
