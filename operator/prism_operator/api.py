@@ -12,7 +12,7 @@ import aiohttp
 import kopf
 import msgspec
 from kubernetes_asyncio import config
-from kubernetes_asyncio.client import ApiClient, ApiException, Configuration, CustomObjectsApi
+from kubernetes_asyncio.client import ApiClient, ApiException, Configuration
 from kubernetes_asyncio.config import ConfigException
 
 from prism.resources import API_VERSION, GROUP, PROJECT_POLICY, ROUTING_TABLE
@@ -90,24 +90,15 @@ class Resources:
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
-        self._custom = CustomObjectsApi(client)
 
     async def list(self, kind: str, namespace: str) -> Listing:
         """All objects of a kind; ``namespace`` empty means everywhere."""
         documents: list[dict[str, Any]] = []
         token, version = "", 0
-        plural = PLURALS[kind]
-        options: dict[str, Any] = {"limit": _PAGE, "_request_timeout": _LIST_TIMEOUT_S}
+        place = f"namespaces/{namespace}/{PLURALS[kind]}" if namespace else PLURALS[kind]
         while True:
-            options["_continue"] = token
-            if namespace:
-                page = await self._custom.list_namespaced_custom_object(
-                    GROUP, VERSION, namespace, plural, **options
-                )
-            else:
-                page = await self._custom.list_cluster_custom_object(
-                    GROUP, VERSION, plural, **options
-                )
+            asked = {"limit": str(_PAGE), **({"continue": token} if token else {})}
+            page = await self._ask("GET", place, _LIST_TIMEOUT_S, params=asked)
             documents += page["items"]
             # All pages are of the version of the first.
             version = version or int(page["metadata"]["resourceVersion"])
@@ -116,27 +107,32 @@ class Resources:
                 return Listing(documents, version)
 
     async def patch_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
-        """Write a status; refused (409) where the object was deleted and made anew.
+        """Write a status; refused (409) where the object was deleted and made anew."""
+        place = f"namespaces/{key.namespace}/{PLURALS[key.kind]}/{key.name}/status"
+        data = msgspec.json.encode({"metadata": {"uid": uid}, "status": status})
+        return await self._ask("PATCH", place, TIMEOUT_S, data=data)
 
-        Over the client's own session, but past its models: thousands of statuses may have to be
-        written at once, and those take three times as long as the request.
-        """
-        host, plural = self._client.configuration.host, PLURALS[key.kind]
-        url = f"{host}/apis/{GROUP}/{VERSION}/namespaces/{key.namespace}/{plural}/{key.name}/status"
+    async def _ask(self, method: str, place: str, seconds: float, **more: Any) -> dict[str, Any]:
+        """Over the client's own session, but past its models: with thousands of resources those
+        would take three times as long as the requests."""
         rest = self._client.rest_client
-        async with rest.pool_manager.patch(
-            url,
-            data=msgspec.json.encode({"metadata": {"uid": uid}, "status": status}),
+        async with rest.pool_manager.request(
+            method,
+            f"{self._client.configuration.host}/apis/{GROUP}/{VERSION}/{place}",
             headers=await self._headers(),
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+            timeout=aiohttp.ClientTimeout(total=seconds),
             proxy=rest.proxy,
             server_hostname=rest.server_hostname,
+            **more,
         ) as answer:
             content = await answer.read()
             if answer.status >= 300:
                 raise ApiException(status=answer.status, reason=answer.reason)
-        written: dict[str, Any] = msgspec.json.decode(content)
-        return written
+        try:
+            found: dict[str, Any] = msgspec.json.decode(content)
+        except msgspec.DecodeError as error:  # a proxy's page, say
+            raise aiohttp.ClientPayloadError(f"no answer of an API server: {error}") from None
+        return found
 
     async def _headers(self) -> dict[str, str]:
         headers = {
