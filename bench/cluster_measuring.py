@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,15 +10,13 @@ from dataclasses import dataclass, field
 import cluster_documents as documents
 import psutil
 from cluster_processor import Processor
+from cluster_reconciling import Reconciling
 from cluster_requests import Count, Replicas
 from figures import quantile
 from tests.cluster.release import Release
 
-from prism.resources import read_document, version_of
-
 RATE = 200.0
 """Requests a second while the table changes."""
-_RECONCILE_PATIENCE_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +42,10 @@ class Change:
 
 @dataclass(slots=True)
 class Result:
-    """Everything measured. ``reconciled`` and ``live`` are seconds from starting an operator
-    over many resources; memory is RSS in MiB by process; ``others`` is the share of the
-    processor's time that other programs took."""
+    """Everything measured. ``live`` and ``reconciled`` are seconds from starting an operator
+    over many resources that none has seen, ``restarted`` from starting it again, and
+    ``rewritten`` the statuses that it wrote then; memory is RSS in MiB by process; ``others`` is
+    the share of the processor's time that other programs took."""
 
     alone: list[Change] = field(default_factory=list)
     loaded: list[Change] = field(default_factory=list)
@@ -56,6 +54,8 @@ class Result:
     applied: float = 0.0
     live: float = 0.0
     reconciled: float = 0.0
+    restarted: float = 0.0
+    rewritten: int = 0
     memory: dict[str, float] = field(default_factory=dict)
     others: float = 0.0
 
@@ -119,48 +119,20 @@ class Measuring:
         await asyncio.to_thread(self._release.kubectl, *command, given=documents.text(items))
 
     async def _reconcile(self) -> None:
-        """Apply everything without an operator; then start one."""
-        found = self.result
+        """Apply everything without an operator; then start one, and start it again."""
+        found, reconciling = self.result, Reconciling(self._release, self._port)
         for operator in self._release.operators:
             operator.stop()
-        items = documents.many(self._port)
         self._say(f"applying {documents.TABLES} tables and {documents.POLICIES} policies")
         start = time.perf_counter()
-        await self._apply(items, "--server-side", "--force-conflicts")
+        await self._apply(reconciling.items, "--server-side", "--force-conflicts")
         found.applied = time.perf_counter() - start
-        self._number = 0  # as the default table is in ``many``
-        wanted = version_of(resource for item in items if (resource := read_document(item)[0]))
+        self._number = 0  # as the default table is among them
         self._say("starting an operator over them")
-        first, *others = self._release.operators
-        start = time.perf_counter()
-        first.start("operator")
-        await self._until(lambda: self._at(wanted), 0.1)
-        found.live = time.perf_counter() - start
-        await self._until(self._all_programmed, 1.0)
-        found.reconciled = time.perf_counter() - start
-        for operator in others:
-            operator.start("operator")
-
-    async def _until(self, holds: Callable[[], bool], pause: float) -> None:
-        """Look until it holds, not too often: each look costs processor time."""
-        async with asyncio.timeout(_RECONCILE_PATIENCE_S):
-            while not await asyncio.to_thread(holds):  # noqa: ASYNC110 - other processes set no event
-                await asyncio.sleep(pause)
-
-    def _at(self, version: str) -> bool:
-        return all(g.status().get("planVersion") == version for g in self._release.gateways)
-
-    def _all_programmed(self) -> bool:
-        path = f"/apis/routing.prism.dev/v1alpha1/namespaces/{self._release.namespace}"
-        for plural, number in (
-            ("routingtables", documents.TABLES),
-            ("projectpolicies", documents.POLICIES),
-        ):
-            items = json.loads(self._release.kubectl("get", "--raw", f"{path}/{plural}"))["items"]
-            done = sum(map(_programmed, items))
-            if done < number:
-                return False
-        return True
+        found.live, found.reconciled = await reconciling.first()
+        self._say("starting it again")
+        found.restarted, found.rewritten = await reconciling.again()
+        await reconciling.others()
 
     def _memory(self, ending: str) -> dict[str, float]:
         """The largest of each kind of process."""
@@ -174,15 +146,6 @@ class Measuring:
             / 2**20
             for name, pids in pods.items()
         }
-
-
-def _programmed(item: documents.Document) -> bool:
-    return any(
-        c["type"] == "Programmed"
-        and c["status"] == "True"
-        and c["observedGeneration"] == item["metadata"]["generation"]
-        for c in item.get("status", {}).get("conditions", ())
-    )
 
 
 def figures(found: Result) -> dict[str, float]:
@@ -208,6 +171,8 @@ def figures(found: Result) -> dict[str, float]:
         "applied_2000_s": found.applied,
         "reconcile_2000_live_s": found.live,
         "reconcile_2000_s": found.reconciled,
+        "restart_2000_s": found.restarted,
+        "restart_2000_writes": found.rewritten,
         "others_processor_share": found.others,
         **found.memory,
     }

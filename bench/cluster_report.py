@@ -62,6 +62,10 @@ def _sentences(found: Mapping[str, float]) -> Iterator[str]:
         f"after {found['reconcile_2000_live_s']:.1f} s, every status written after "
         f"{found['reconcile_2000_s']:.1f} s"
     )
+    yield (
+        f"Started again over the same: it has heard from all replicas after "
+        f"{found['restart_2000_s']:.1f} s and writes {found['restart_2000_writes']:.0f} statuses"
+    )
     for ending, what in (("", "one table"), ("_2000", f"{POLICIES:,} policies")):
         sizes = (
             f"{n} {found[f'{n}_rss_mib{ending}']:.0f}" for n in ("operator", "extproc", "envoy")
