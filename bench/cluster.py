@@ -19,7 +19,7 @@ import cluster_documents
 import cluster_report
 import envoys
 import uvloop
-from cluster_measuring import DEFAULT, QUICK, Measuring, Plan, Result, figures
+from cluster_measuring import DEFAULT, ONLY_MANY, QUICK, Measuring, Plan, Result, figures
 from cluster_requests import NeverLive, Replicas
 from gateways import NotStarted, Process, envoy_command, free_port
 from tests.cluster.kube import cluster
@@ -35,7 +35,7 @@ def main() -> None:
     """Measure, show and store."""
     arguments = _arguments()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    plan = QUICK if arguments.quick else DEFAULT
+    plan = QUICK if arguments.quick else ONLY_MANY if arguments.only_many else DEFAULT
     try:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bc-")))
@@ -82,8 +82,14 @@ async def _measure(release: Release, port: int, plan: Plan) -> Result:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer changes, less exact")
-    parser.add_argument(
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument("--quick", action="store_true", help="fewer changes, less exact")
+    parts.add_argument(
+        "--only-many",
+        action="store_true",
+        help=f"only the part with {cluster_documents.POLICIES:,} policies",
+    )
+    parts.add_argument(
         "--write-docs", action="store_true", help="put the table into docs/benchmarks.md"
     )
     parser.add_argument(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import cluster_documents as documents
 import psutil
-from cluster_processor import Processor
+from cluster_processor import Processor, seconds_by_kind
 from cluster_reconciling import Reconciling
 from cluster_requests import Count, Replicas
 from figures import quantile
@@ -21,13 +21,15 @@ RATE = 200.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured. ``few`` is the number of changes with everything applied."""
+    """How much is measured. ``few`` is the number of changes with everything applied, and
+    ``changes`` that of those before it; 0 leaves these out."""
 
     changes: int
     few: int
 
 
 DEFAULT, QUICK = Plan(changes=100, few=20), Plan(changes=10, few=5)
+ONLY_MANY = Plan(changes=0, few=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,9 @@ class Change:
 class Result:
     """Everything measured. ``live`` and ``reconciled`` are seconds from starting an operator
     over many resources that none has seen, ``restarted`` from starting it again, and
-    ``rewritten`` the statuses that it wrote then; memory is RSS in MiB by process; ``others`` is
-    the share of the processor's time that other programs took."""
+    ``rewritten`` the statuses that it wrote then. ``processor`` has the seconds of processor time
+    that the first start took, by process; memory is RSS in MiB by process; ``others`` is the
+    share of the processor's time that other programs took."""
 
     alone: list[Change] = field(default_factory=list)
     loaded: list[Change] = field(default_factory=list)
@@ -56,6 +59,7 @@ class Result:
     reconciled: float = 0.0
     restarted: float = 0.0
     rewritten: int = 0
+    processor: dict[str, float] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
     others: float = 0.0
 
@@ -87,14 +91,8 @@ class Measuring:
         for gateway in self._release.gateways:
             await asyncio.to_thread(gateway.until_ready)
         await self._replicas.live(documents.model_after(self._number))
-        self._say(f"{plan.changes} changes, one after the other")
-        found.alone = [await self._change() for _ in range(plan.changes)]
-        self._say(f"{plan.changes} changes under {RATE:g} requests/s")
-        over = asyncio.Event()
-        load = asyncio.create_task(self._replicas.steady(RATE, over))
-        found.loaded = [await self._change() for _ in range(plan.changes)]
-        over.set()
-        found.count = await load
+        if plan.changes:
+            await self._changes()
         found.memory |= self._memory("")
         await self._reconcile()
         self._say(f"{plan.few} changes among them")
@@ -102,6 +100,18 @@ class Measuring:
         found.memory |= self._memory("_2000")
         found.others = processor.others()
         return found
+
+    async def _changes(self) -> None:
+        """Change one table again and again, without and with load."""
+        found, number = self.result, self._plan.changes
+        self._say(f"{number} changes, one after the other")
+        found.alone = [await self._change() for _ in range(number)]
+        self._say(f"{number} changes under {RATE:g} requests/s")
+        over = asyncio.Event()
+        load = asyncio.create_task(self._replicas.steady(RATE, over))
+        found.loaded = [await self._change() for _ in range(number)]
+        over.set()
+        found.count = await load
 
     async def _change(self) -> Change:
         """Apply the next change and wait until it is live everywhere."""
@@ -129,7 +139,9 @@ class Measuring:
         found.applied = time.perf_counter() - start
         self._number = 0  # as the default table is among them
         self._say("starting an operator over them")
+        before = seconds_by_kind()
         found.live, found.reconciled = await reconciling.first()
+        found.processor = {k: s - before[k] for k, s in seconds_by_kind().items()}
         self._say("starting it again")
         found.restarted, found.rewritten = await reconciling.again()
         await reconciling.others()
@@ -149,13 +161,15 @@ class Measuring:
 
 
 def figures(found: Result) -> dict[str, float]:
-    """Every figure by its name."""
+    """Every figure by its name; none of what was left out."""
     made: dict[str, float] = {}
     for name, changes in (
         ("live", found.alone),
         ("live_loaded", found.loaded),
         ("live_2000", found.many),
     ):
+        if not changes:
+            continue
         for part, values in (
             ("", [change.last for change in changes]),
             ("_first", [change.first for change in changes]),
@@ -164,15 +178,19 @@ def figures(found: Result) -> dict[str, float]:
             for label, share in (("p50", 0.5), ("p95", 0.95)):
                 made[f"{name}{part}_{label}_s"] = quantile(sorted(values), share)
         made[f"{name}_changes"] = len(changes)
+    if found.loaded:
+        made |= {
+            "failed_requests": len(found.count.failures),
+            "requests": found.count.sent,
+            "late_requests": found.count.late,
+        }
     made |= {
-        "failed_requests": len(found.count.failures),
-        "requests": found.count.sent,
-        "late_requests": found.count.late,
         "applied_2000_s": found.applied,
         "reconcile_2000_live_s": found.live,
         "reconcile_2000_s": found.reconciled,
         "restart_2000_s": found.restarted,
         "restart_2000_writes": found.rewritten,
+        **{f"reconcile_2000_{kind}_cpu_s": seconds for kind, seconds in found.processor.items()},
         "others_processor_share": found.others,
         **found.memory,
     }

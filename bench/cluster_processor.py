@@ -7,6 +7,15 @@ import resource
 
 import psutil
 
+_KINDS = {
+    "kube-apiserver": "apiserver",
+    "etcd": "etcd",
+    "prism_operator": "operator",
+    "-m prism": "extproc",
+    "envoy": "envoy",
+}
+"""What a process is, by a word in its command; the first that fits counts."""
+
 
 class Processor:
     """Counts from when it is made."""
@@ -18,6 +27,21 @@ class Processor:
         """The share (0 to 1) of all busy time since then that was not the benchmark's."""
         busy, own = _busy() - self._busy, _own() - self._own
         return max(0.0, 1 - own / busy) if busy > 0 else 0.0
+
+
+def seconds_by_kind() -> dict[str, float]:
+    """Seconds of processor time of the processes that this one has started and that still run,
+    by what they are."""
+    found: dict[str, float] = dict.fromkeys(_KINDS.values(), 0.0)
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            command = " ".join(process.cmdline()[:3])
+            times = process.cpu_times()
+            for word, kind in _KINDS.items():
+                if word in command:
+                    found[kind] += times.user + times.system
+                    break
+    return found
 
 
 def _busy() -> float:
