@@ -6,24 +6,21 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from prism.exchange.targets import compile_live
+from prism.exchange.targets import Live, compile_live
 from prism.routing.plan import compile_plan
 from prism.serve.admin import Admin
 from prism.serve.ads import Ads
-from prism.serve.budget import RetryBudgets
 from prism.serve.envoy_admin import EnvoyAdmin
 from prism.serve.learning import Learning
-from prism.serve.processor import Processor
-from prism.serve.racing import RaceLedger
 from prism.serve.recent import Recent
 
 from .tables import catalog
-from .test_serve_rollout import Unasked
 
 STAT = "listener_manager.workers_started: "
 
@@ -70,14 +67,18 @@ async def ready(url: str) -> tuple[int, str]:
         return answer.status, await answer.text()
 
 
+class Nothing:
+    """A processor as far as readiness asks: it has a plan, or none yet."""
+
+    live: Live | None = None
+
+
 @pytest.fixture
 def admin(tmp_path_factory: pytest.TempPathFactory) -> Admin:
-    ads, recent, learning = Ads(), Recent(), Learning.beginning(time.monotonic)
-    races = RaceLedger(time.monotonic, learning.latencies.p95_ms)
-    budgets = RetryBudgets(time.monotonic)
-    processor = Processor(Unasked(), learning.health, recent, learning.keys, races, budgets)
-    socket = tmp_path_factory.mktemp("r") / "a.sock"
-    return Admin(processor, ads, recent, learning, EnvoyAdmin(socket), (), tuple)
+    processor: Any = Nothing()
+    envoy = EnvoyAdmin(tmp_path_factory.mktemp("r") / "a.sock")
+    learning = Learning.beginning(time.monotonic)
+    return Admin(processor, Ads(), Recent(), learning, envoy, (), tuple)
 
 
 async def test_ready_is_said_last(admin: Admin) -> None:
