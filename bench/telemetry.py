@@ -66,8 +66,9 @@ def main() -> None:
     reached = "reached" if overhead <= MOST else "not reached"
     print(f"telemetry_overhead = {overhead:.1%} (target: at most {MOST:.0%}; {reached})")
     arguments.output.mkdir(parents=True, exist_ok=True)
-    path = arguments.output / "bench-telemetry.json"
-    path.write_text(json.dumps({**figures, "machine": machine()}, indent=2) + "\n", "utf-8")
+    for name, value in (("", figures), ("-detail", {"machine": machine(), "figures": figures})):
+        path = arguments.output / f"bench-telemetry{name}.json"
+        path.write_text(json.dumps(value, indent=2) + "\n", "utf-8")
 
 
 async def _measure(measuring: Measuring, plan: Plan) -> list[Slot]:

@@ -14,9 +14,12 @@ import pytest
 import yaml
 
 from prism.serve import budget_metrics
+from prism.telemetry import prometheus
 from prism.telemetry.metric import Kind
+from prism.telemetry.metrics import Metrics
 
-from .test_telemetry_docs import metrics
+from .test_telemetry_docs import metrics, state
+from .test_telemetry_metrics import answered, record
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "charts" / "prism" / "alerts" / "rules.yaml"
@@ -86,6 +89,16 @@ def test_the_dashboard_is_what_its_script_makes() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert DASHBOARD.read_text("utf-8") == module.text(), "python charts/dashboard.py renews it"
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="no promtool on PATH (Debian: prometheus)")
+def test_prometheus_takes_the_metrics() -> None:
+    kept, counted = record(), Metrics()
+    counted.finished(answered(kept), kept, None)
+    text, _ = prometheus.text([*counted.read(), *state().read()], "")
+    command = [str(PROMTOOL), "check", "metrics"]
+    done = subprocess.run(command, input=text, capture_output=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="no promtool on PATH (Debian: prometheus)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -127,3 +128,18 @@ def test_the_documents_of_attempts_can_be_used() -> None:
     resources, problems = read_text(documents.documents(URLS, "http://127.0.0.1:1/v1"), "bench")
     # One model alone is what a race is compared with: a warning.
     assert not has_errors([*problems, *compile_resources(resources)[1]])
+
+
+def test_what_telemetry_adds_is_a_share_of_prism_s_own_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(_BENCH))
+    telemetry = importlib.import_module("telemetry")
+    slots = [
+        _slot(gateway, [ms], concurrency=concurrency, cpu_us={"envoy": 10.0, "ext_proc": cpu})
+        for concurrency in telemetry.CONCURRENCIES
+        for gateway, ms, cpu in (("envoy", 1.0, 0.0), ("prism", 2.0, 100.0), ("told", 2.05, 104.0))
+    ]
+    found = telemetry.figures_of(slots)
+    assert found["telemetry_overhead"] == pytest.approx(0.05)
+    assert found["telemetry_overhead_cpu_c16"] == pytest.approx(0.04)

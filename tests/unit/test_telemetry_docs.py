@@ -22,10 +22,14 @@ PAGE = (Path(__file__).parents[2] / "docs" / "telemetry.md").read_text("utf-8")
 
 def metrics() -> list[About]:
     """Every metric of a server."""
+    return [family.about for family in [*Metrics().read(), *state().read()]]
+
+
+def state() -> State:
+    """What a server just now is, before anything is live."""
     setting = Setting()
     learning = Learning.beginning(time.monotonic)
-    state = State(setting.processor, Ads(), setting.recent, learning, _Rollout(), None)  # type: ignore[arg-type]
-    return [family.about for family in [*Metrics().read(), *state.read()]]
+    return State(setting.processor, Ads(), setting.recent, learning, _Rollout(), None)  # type: ignore[arg-type]
 
 
 class _Rollout:
