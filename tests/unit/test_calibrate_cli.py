@@ -128,8 +128,12 @@ def test_prices_come_from_genai_prices(tmp_path: Path) -> None:
     ("args", "status", "message"),
     [
         ([], 2, "Missing option '--base'"),
-        (INPUTS[:2], 2, "give --models or --outcomes"),
-        ([*INPUTS, "--outcomes", INPUTS[3]], 2, "give --models or --outcomes"),
+        (INPUTS[:2], 2, "give one of --models, --outcomes"),
+        (
+            [*INPUTS, "--outcomes", INPUTS[3]],
+            2,
+            "give one of --models, --outcomes",
+        ),
         (INPUTS[:4], 1, "needs --settings"),
         ([*INPUTS[:6], "--update-prices"], 1, "needs --prices"),
         ([*INPUTS[:6], "--prices", "absent.csv"], 2, "'absent.csv' does not exist"),

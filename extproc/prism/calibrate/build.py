@@ -97,12 +97,14 @@ def calibrate(
     prices: Mapping[str, Listed],
     settings: Settings,
     answers: Answers | None = None,
+    known: Mapping[tuple[str, Task], Quality] | None = None,
 ) -> Calibrated:
     """Fills quality, price, latency and cells of ``base``, a RoutingTable that may lack them.
 
     The models are those of ``base``; each must have been measured. A price is taken from
     ``prices``, else from ``base``, else from the measurements. A latency that ``base`` has
-    stays where no speed was measured. With ``answers`` (of the models of ``base``) the table
+    stays where no speed was measured. ``known`` are the qualities, where they are not those of
+    ``measured``. With ``answers`` (of the models of ``base``) the table
     gets a predictor. Raises ``Broken`` for a model without a number that it
     needs, and with every problem of the table that comes of it.
     """
@@ -110,7 +112,7 @@ def calibrate(
     items = base["spec"]["models"]
     models = [_known(item, by_name) for item in items]
     try:
-        found = qualities(models)
+        found = qualities(models) if known is None else known
     except ValueError as error:
         raise Broken(str(error)) from None
     listed = {item["name"]: _price(item, by_name[item["name"]], prices) for item in items}

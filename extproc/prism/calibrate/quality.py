@@ -43,7 +43,7 @@ def qualities(models: Sequence[Measured]) -> dict[tuple[str, Task], Quality]:
     spreads = {task: _spread(models, task, means) for task in TASKS}
     noises = {task: _noise(models, task) for task in TASKS}
     return {
-        (measured.model, task): _quality(
+        (measured.model, task): drawn(
             measured.samples.get(task), _prior(measured, task, means), spreads[task], noises[task]
         )
         for measured in models
@@ -51,7 +51,9 @@ def qualities(models: Sequence[Measured]) -> dict[tuple[str, Task], Quality]:
     }
 
 
-def _quality(sample: Sample | None, prior: float, spread: float, noise: float) -> Quality:
+def drawn(sample: Sample | None, prior: float, spread: float, noise: float) -> Quality:
+    """The quality that a sample and a ``prior`` (0 to 1) make together. ``spread`` is the standard
+    deviation of qualities around their priors, ``noise`` that of one graded answer."""
     if sample is None:
         return Quality(_share(prior), None, 0, *_bounds(prior, spread))
     if sample.count is None:

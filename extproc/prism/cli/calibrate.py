@@ -27,6 +27,7 @@ class _Inputs:
     base: Path
     models: Path | None
     outcomes: tuple[Path, ...]
+    from_ledger: str | None
     prompts: Path | None
     classify: bool
     predict: bool | None
@@ -43,6 +44,11 @@ class _Inputs:
     multiple=True,
     type=FILE,
     help="Graded answers, one a prompt and model: CSV or Parquet; may be given several times.",
+)
+@click.option(
+    "--from-ledger",
+    metavar="URL",
+    help="Feedback in a ledger (a file, or postgresql://…) moves the qualities of --base.",
 )
 @click.option(
     "--prompts", type=FILE, help="Texts of the outcomes' prompts: JSON lines, id and text."
@@ -121,16 +127,24 @@ def _calibrated(inputs: _Inputs) -> Calibrated:
     from prism.calibrate.build import abstaining, calibrate, read_base
     from prism.calibrate.predictor import LEAST
     from prism.calibrate.settings import Broken, Settings, read_settings
+    from prism.cli.graded import of_ledger
 
-    if (inputs.models is None) == (not inputs.outcomes):
-        raise click.UsageError("give --models or --outcomes, and not both")
+    sources = (inputs.models, inputs.outcomes, inputs.from_ledger)
+    if sum(map(bool, sources)) != 1:
+        raise click.UsageError("give one of --models, --outcomes and --from-ledger")
     path = inputs.settings
     settings = Settings() if path is None else read_settings(path.read_bytes(), str(path))
     base = read_base(inputs.base.read_bytes(), str(inputs.base))
-    if inputs.predict and inputs.models is not None:
+    if inputs.predict and not inputs.outcomes:
         raise click.UsageError("--predict needs --outcomes: single answers, with their prompts")
     gatherer = None if inputs.predict is False else Gatherer(abstaining(base))
-    if inputs.models is not None:
+    known = None
+    if inputs.from_ledger is not None:
+        moved = of_ledger(inputs.from_ledger, read_table(inputs.base), settings)
+        measured, known = list(moved.measured), moved.found
+        for note in moved.notes:
+            click.echo(f"note: {note}", err=True)
+    elif inputs.models is not None:
         measured = _of_rows(inputs.models, settings)
     else:
         measured, skipped = _of_outcomes(inputs, settings, base, gatherer)
@@ -142,7 +156,7 @@ def _calibrated(inputs: _Inputs) -> Calibrated:
     given = base, measured, _prices(inputs, base), settings
     answers = None if gatherer is None else gatherer.answers(names)
     if answers is None or (inputs.predict is None and len(answers.tasks) < LEAST):
-        return calibrate(*given)
+        return calibrate(*given, known=known)
     found = calibrate(*given, answers)
     if inputs.predict or found.predicted is None or found.predicted.pays:
         return found
