@@ -72,7 +72,7 @@ def test_any_model_name_of_a_client_is_taken(store: Store, name: str) -> None:
         found = find(connection, record.decision_id)
     assert found is not None
     kept = found.record.signals.model
-    assert len(kept) <= 200
+    assert len(kept) <= 256
     assert kept[:3] == name[:3]
     assert found.record.decision == record.decision
 

@@ -21,6 +21,8 @@ class Kind(StrEnum):
     """One model, answered here."""
     DRY_RUN = "route"
     """The decision and its reasons, answered here; no provider is called."""
+    FEEDBACK = "feedback"
+    """What somebody says of an answer, kept here."""
     OTHER = "other"
     """Any other path of the API: sent to the provider of the model that it names."""
     UNKNOWN = "unknown"
@@ -67,6 +69,8 @@ def endpoint_of(method: str, target: str) -> Endpoint:
         return Endpoint(Kind.MODEL, below, name, _GET)
     if path == "/prism/route":
         return Endpoint(Kind.DRY_RUN, below, methods=_POST)
+    if path == "/prism/feedback":
+        return Endpoint(Kind.FEEDBACK, below, methods=_POST)
     if path.startswith("/prism/") or not path:
         return Endpoint(Kind.UNKNOWN, target)
     return Endpoint(Kind.OTHER, below)

@@ -17,8 +17,9 @@ from prism.exchange.caller import caller_of
 from prism.exchange.conversation import conversation_id
 from prism.exchange.endpoints import Endpoint, Kind, endpoint_of
 from prism.exchange.errors import error
+from prism.exchange.feedback import Kept, feedback_answer, read_feedback
 from prism.exchange.rewriting import rewrite
-from prism.exchange.steps import Classify, Proceed, Reply, RequestHeaders, Step
+from prism.exchange.steps import Classify, Proceed, Reply, RequestHeaders, Step, Submit
 from prism.exchange.targets import NONE_RESTS, Live, Resting, Target
 from prism.prompt.chat import Chat, kwargs_of, model_of, read_chat
 from prism.prompt.document import BadBody, Document, read
@@ -35,7 +36,7 @@ from prism.routing.sticking import Held
 NO_RACES = Races()
 """Nothing is known of races: none is held back."""
 _SERVED = (
-    "POST /v1/chat/completions, GET /v1/models, POST /v1/prism/route "
+    "POST /v1/chat/completions, GET /v1/models, POST /v1/prism/route, POST /v1/prism/feedback "
     "and the other paths of the OpenAI API under /v1"
 )
 
@@ -148,7 +149,10 @@ class RouteStage:
         if self._held is not None:
             return self._held
         try:
-            return self._chat(body) if self._endpoint.kind is not Kind.OTHER else self._other(body)
+            kind = self._endpoint.kind
+            if kind is Kind.CHAT or kind is Kind.DRY_RUN:
+                return self._chat(body)
+            return self._other(body) if kind is Kind.OTHER else self._submit(body)
         except BadBody as bad:
             return self._error(400, bad.code, bad.message, bad.param)
 
@@ -207,6 +211,10 @@ class RouteStage:
             resting=self.resting,
         )
 
+    def on_submitted(self, step: Submit, kept: Kept) -> Reply:
+        """Answer with what became of feedback."""
+        return feedback_answer(step.feedback, kept, self.decision_id)
+
     def _look_at_headers(self) -> Step:
         headers, endpoint = self._request.headers, self._endpoint
         if endpoint.kind is Kind.UNKNOWN:
@@ -248,6 +256,10 @@ class RouteStage:
         if needs_classification(self.live.plan, self._caller, self._signals, spending):
             return Classify(chat.text, self._caller.table.classifier.deadline_ms)
         return self.on_classified(None, None)
+
+    def _submit(self, body: bytes) -> Step:
+        policy = self._caller.policy
+        return Submit(read_feedback(body), None if policy is None else policy.project)
 
     def _other(self, body: bytes) -> Step:
         """Any other path goes to the provider of the model it names, in body or header."""

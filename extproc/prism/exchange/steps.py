@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from prism.routing.feedback import Feedback
+
 
 @dataclass(frozen=True, slots=True)
 class RequestHeaders:
@@ -56,4 +58,13 @@ class Reply:
     body: bytes
 
 
-Step = Proceed | Classify | Rewrite | Reply
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Keep feedback, where its decision was made for ``project``, and come back with what became
+    of it."""
+
+    feedback: Feedback
+    project: str | None
+
+
+Step = Proceed | Classify | Rewrite | Reply | Submit

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 from prism.routing.feedback import Feedback
 from prism.routing.record import Outcome, Record
 
-MOST_NAME = 200
-"""Characters kept of a model's name from a client: more than any model of a table has, so that a
-replay decides the same."""
+MOST_NAME = 256
+"""Characters kept of a model's name from a client: as many as a request may have."""
 _OUTCOME_MEMBERS = {
     "status": "status",
     "answered_by": "model",

@@ -15,7 +15,8 @@ def keep_feedback(connection: Connection, said: Feedback, time_s: float) -> None
     values = {
         "time_ms": round(time_s * 1000),
         "score": said.score,
-        "comment": None if said.comment is None else plain(said.comment),
+        # PostgreSQL has no NUL in texts.
+        "comment": None if said.comment is None else plain(said.comment).replace("\0", "\ufffd"),
         "labels": dict(said.labels or {}),
     }
     statement = insert(connection, feedback).values(

@@ -51,6 +51,8 @@ def throw_away(connection: Connection, before_ms: int) -> bool:
         piece = ids[start : start + 500]
         for table in (feedback, decisions):
             connection.execute(delete(table).where(table.c.decision_id.in_(piece)))
+    # What was said before then was said of something older; its decision may never have come.
+    connection.execute(delete(feedback).where(feedback.c.time_ms < before_ms))
     return len(ids) == AT_ONCE
 
 

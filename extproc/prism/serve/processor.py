@@ -17,12 +17,13 @@ from prism.exchange import answers
 from prism.exchange.attempt import AttemptStage
 from prism.exchange.headers import TRACEPARENT
 from prism.exchange.route import RouteStage
-from prism.exchange.steps import Classify, Proceed, Reply, Rewrite, Step
+from prism.exchange.steps import Classify, Proceed, Reply, Rewrite, Step, Submit
 from prism.exchange.targets import Live
 from prism.routing.record import Record, Timing
 from prism.serve.budget import RetryBudgets
 from prism.serve.classifying import Answer
 from prism.serve.conversations import Conversations
+from prism.serve.feedback import Submissions
 from prism.serve.health import HealthTracker
 from prism.serve.keys import KeyTracker
 from prism.serve.racing import RaceLedger
@@ -60,6 +61,7 @@ class Processor:
         budgets: RetryBudgets,
         conversations: Conversations,
         spending: SpendingLedger | None = None,
+        submissions: Submissions | None = None,
     ) -> None:
         self.live: Live | None = None
         self.races = races
@@ -70,6 +72,7 @@ class Processor:
         self._health = health
         self._recent = recent
         self._keys = keys
+        self._submissions = submissions or Submissions(None, recent)
 
     async def at_once(self, message: Any, context: Any) -> bytes:
         """One request at the route stage, its headers beside its body in one message."""
@@ -91,7 +94,7 @@ class Processor:
             if type(step) is Rewrite:
                 answer = ext_proc.rewrite_at_once(step)
             else:
-                answer = ext_proc.reply_message(_reply(step))
+                answer = ext_proc.reply_message(_reply(await self._submitted(stage, step)))
             self._charge(stage, step)
             clock.append(time.time_ns())
         except Exception as error:
@@ -134,6 +137,8 @@ class Processor:
             step = stage.on_body(message.request_body.body)
         if type(step) is Classify:
             step = await self._classified(stage, step, clock)
+        if type(step) is Submit:
+            step = await self._submitted(stage, step)
         answer = _encode(step, on_body=on_body)
         # Before anything is awaited: the next request must find this one charged.
         self._charge(stage, step)
@@ -160,6 +165,11 @@ class Processor:
             answer = await self._asks.classify(step.text, step.deadline_ms)
         clock.append(time.time_ns())
         return stage.on_classified(*answer)
+
+    async def _submitted(self, stage: RouteStage, step: Step) -> Step:
+        if type(step) is not Submit:
+            return step
+        return stage.on_submitted(step, await self._submissions.submit(step))
 
     def _charge(self, stage: RouteStage, step: Step) -> None:
         """Count race, request and cost, before the next request asks what is left of them."""

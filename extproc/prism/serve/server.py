@@ -28,6 +28,7 @@ from prism.serve.configuration import Configuration
 from prism.serve.conversations import Conversations
 from prism.serve.credentials import Credentials
 from prism.serve.envoy_admin import EnvoyAdmin
+from prism.serve.feedback import Submissions
 from prism.serve.folder import FolderSource
 from prism.serve.learning import Learning
 from prism.serve.operator_source import OperatorSource
@@ -100,8 +101,11 @@ class Server:
         async with AsyncExitStack() as stack:
             asks = Classifying(self._classifier)
             stack.callback(asks.close)
-            ledger = self._ledger(stack)
+            store = None if settings.ledger is None else Store(settings.ledger)
+            ledger = None if store is None else self._ledger(store, stack)
             recent = Recent(keeper=ledger)
+            submissions = Submissions(store, recent)
+            stack.callback(submissions.close)
             ads, learning = Ads(), Learning.beginning(time.monotonic)
             races = RaceLedger(time.monotonic, learning.latencies.p95_ms)
             budgets = RetryBudgets(time.monotonic)
@@ -116,6 +120,7 @@ class Server:
                 budgets,
                 conversations,
                 spending,
+                submissions,
             )
             telling = Telling(processor, self._sending(stack))
             server = _grpc_server(processor, ads, Outcomes(processor, recent, learning, telling))
@@ -153,11 +158,8 @@ class Server:
                 stack.callback(measuring.cancel)
             await self._work(rollout, source, stop)
 
-    def _ledger(self, stack: AsyncExitStack) -> Writer | None:
-        address = self._settings.ledger
-        if address is None:
-            return None
-        writer = Writer(Store(address), self._settings.ledger_bounds)
+    def _ledger(self, store: Store, stack: AsyncExitStack) -> Writer:
+        writer = Writer(store, self._settings.ledger_bounds)
         writer.start()
         # Off the event loop, and after every request is over.
         stack.push_async_callback(asyncio.to_thread, writer.close)
