@@ -204,7 +204,8 @@ def test_the_newer_of_two_kept_snapshots_is_used(cluster: Cluster, age: int, sou
     operator = cluster.start_operator()
     kept = operator.offer(cluster.snapshot("euro"))
     replica = cluster.replica().until_live(kept)
-    last_good = next((replica.folder / "state").iterdir())
+    last_good = replica.folder / "state" / "operator-gateway-1.snapshot"
+    until(last_good.is_file, "what is live to be kept")
     operator.stop()
     replica.kill("prism")
     stored = cluster.store(cluster.snapshot("coder"), written=last_good.stat().st_mtime + age)
