@@ -170,7 +170,7 @@ def _says_what_came(answer: Span, usage: Any, decision_id: str) -> None:
 def test_a_first_attempt_has_one_span_and_failover_another(
     traced: Callable[..., Gateway], providers: SimulatedProviders, collector: Collector
 ) -> None:
-    gateway = traced()
+    gateway = traced(OTEL_METRIC_EXPORT_INTERVAL="500")
     providers.fault("beta", FAILS)
     answer = ask(gateway, **parent())
     assert answer.headers["x-prism-model"] == "mini"
@@ -182,6 +182,14 @@ def test_a_first_attempt_has_one_span_and_failover_another(
     assert given(providers) == {"beta": first.id, "alpha": spans["attempt at mini"].id}
     assert spans["chat mini"].attributes["prism.attempts"] == 2
     assert not spans["chat mini"].error
+    # The same is counted, for the collector and for Prometheus.
+    until(lambda: "prism.failovers" in collector.metrics, "metrics to be sent")
+    (failover,) = collector.metrics["prism.failovers"].sum.data_points
+    assert failover.as_double == 1
+    assert _metric(gateway, 'prism_failovers_total{model="giant",result="answered"}') == 1
+    failed = 'prism_attempts_failed_total{model="giant",provider="beta",status="5xx"}'
+    assert _metric(gateway, failed) == 1
+    assert _metric(gateway, "prism_envoys") == 1
 
 
 def test_an_answer_that_failed_is_an_error(
