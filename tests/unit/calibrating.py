@@ -36,7 +36,7 @@ def base(*models: str, **spec: Any) -> dict[str, Any]:
 
 def published(model: str, *means: float, price: float | None = 1.0) -> Measured:
     """Published means, the same at every task where there is one only."""
-    listed = None if price is None else Listed(Price(price, price, price), ORIGIN)
+    listed = None if price is None else Listed(Price(price, price, price, price), ORIGIN)
     values = means * len(TASKS) if len(means) == 1 else means
     samples = {task: Sample(mean) for task, mean in zip(TASKS, values, strict=True)}
     return Measured(model, samples, ORIGIN, listed)

@@ -89,6 +89,17 @@ def attempted(
     return step
 
 
+def messages_error_of(step: Reply | Rewrite) -> dict[str, Any]:
+    """The same in the shape of Anthropic's API."""
+    assert isinstance(step, Reply)
+    assert ("content-type", "application/json") in step.headers
+    answer = json.loads(step.body)
+    assert (answer["type"], answer["request_id"]) == ("error", ID)
+    found: dict[str, Any] = answer["error"]
+    assert list(found) == ["type", "message", "code"]
+    return found
+
+
 def error_of(step: Reply | Rewrite) -> dict[str, Any]:
     """The error of a reply, whose shape is checked."""
     assert isinstance(step, Reply)

@@ -54,12 +54,13 @@ def model(
     context: int = 100_000,
     capabilities: frozenset[Capability] = EVERYTHING,
 ) -> Model:
-    """``price`` is US dollars per million tokens of input; output costs four times as much."""
+    """``price`` is US dollars per million tokens of input; output costs four times as much, to
+    put tokens into the cache a quarter more, and to read them there a tenth."""
     return Model(
         name=name,
         provider=owner,
         upstream_name=f"{owner}/{name}",
-        price=Price(price, price * 4, price / 10),
+        price=Price(price, price * 4, price / 10, price * 1.25),
         quality=dict.fromkeys(Task, quality),
         latency=Latency(ttft_ms, 100.0),
         context_length=context,

@@ -23,7 +23,7 @@ SETTINGS = Settings()
 def test_prices_go_by_precedence_list_then_table_then_measurement() -> None:
     table = base("a", "b", "c")
     table["spec"]["models"][1]["price"] = {"inputPerMillion": 2, "outputPerMillion": 2}
-    listed = {"a": Listed(Price(3, 3, 0.3), ORIGIN)}
+    listed = {"a": Listed(Price(3, 3, 0.3, 3), ORIGIN)}
     found = calibrate(table, [published(n, 0.5) for n in "abc"], listed, SETTINGS)
     assert [found.table.models[name].price.input for name in "abc"] == [3, 2, 1]
     assert found.table.models["a"].price.cached_input == 0.3
@@ -32,12 +32,12 @@ def test_prices_go_by_precedence_list_then_table_then_measurement() -> None:
 def test_models_are_compared_by_the_one_cost_function() -> None:
     found = calibrate(base("a"), [published("a", 0.5)], {}, SETTINGS)
     (point,) = found.points[Task.CODE]
-    assert point.cost == cost_usd(Price(1, 1, 1), SETTINGS.input_tokens.code, 800)
+    assert point.cost == cost_usd(Price(1, 1, 1, 1), SETTINGS.input_tokens.code, 800)
 
 
 def test_a_measured_cost_goes_before_a_reckoned_one() -> None:
     dear = Measured("dear", {t: Sample(0.5) for t in TASKS}, ORIGIN,
-                    Listed(Price(0, 0, 0), ORIGIN), cost=dict.fromkeys(TASKS, 1.0))  # fmt: skip
+                    Listed(Price(0, 0, 0, 0), ORIGIN), cost=dict.fromkeys(TASKS, 1.0))  # fmt: skip
     found = calibrate(base("dear", "b"), [dear, published("b", 0.5)], {}, SETTINGS)
     assert found.choice(Task.CODE, Mode.ECO).names[0] == "b"
 
@@ -54,7 +54,7 @@ def test_a_latency_gives_back_the_time_that_was_measured(seconds: float, tokens:
     [
         (base("a", "b"), [published("a", 0.5)], "'b' of the table was not measured"),
         (base("a"), [published("a", 0.5, price=None)], "no price of the model 'a'"),
-        (base("a"), [Measured("a", {}, ORIGIN, Listed(Price(1, 1, 1), ORIGIN))], "no quality"),
+        (base("a"), [Measured("a", {}, ORIGIN, Listed(Price(1, 1, 1, 1), ORIGIN))], "no quality"),
         (base("a", retry={"maxAttempts": 9}), [published("a", 0.5)], "spec.retry.maxAttempts"),
     ],
 )
@@ -102,7 +102,7 @@ def test_doubts_name_a_near_miss_and_a_task_without_numbers() -> None:
     models = [
         published("best", 0.80, price=10),
         published("near", 0.78, price=1),  # 97.5 %: misses balanced's 98 %
-        Measured("none", {}, ORIGIN, Listed(Price(0.1, 0.1, 0.1), ORIGIN)),
+        Measured("none", {}, ORIGIN, Listed(Price(0.1, 0.1, 0.1, 0.1), ORIGIN)),
     ]
     said = "\n".join(doubts(calibrate(base("best", "near", "none"), models, {}, SETTINGS)))
     assert "without saying of how many answers" in said

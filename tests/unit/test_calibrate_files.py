@@ -43,7 +43,7 @@ def test_a_row_becomes_measurements_with_their_origins() -> None:
     assert found.samples[Task.CODE].count is None
     assert found.quality_origin.row == "a-high"
     assert found.price is not None
-    assert found.price.price == Price(1, 2, 1)
+    assert found.price.price == Price(1, 2, 1, 1)
     assert str(found.price.origin) == "a list"
     assert found.speed is not None
     assert (found.speed.seconds, found.speed.tokens) == (2.5, 100)
@@ -76,14 +76,20 @@ def test_broken_rows_are_named(lines: list[str], message: str) -> None:
 
 
 PRICES = "model,input,output,cached_input,source,date\n"
+"""As written before tokens put into the cache had a price of their own."""
 
 
 def test_prices_read_back_as_they_were_written() -> None:
-    text = PRICES + "a,1.25,10,0.125,x,2026-11-27\nb,0.2,0.5,,y,\n"
+    text = (
+        "model,input,output,cached_input,cache_write,source,date\n"
+        "a,1.25,10,0.125,1.5,x,2026-11-27\nb,0.2,0.5,,,y,\n"
+    )
     found = read_prices(text.splitlines(), "prices.csv")
-    assert found["a"].price == Price(1.25, 10, 0.125)
-    assert found["b"].price.cached_input == 0.2
+    assert found["a"].price == Price(1.25, 10, 0.125, 1.5)
+    assert found["b"].price == Price(0.2, 0.5, 0.2, 0.2)
     assert write_prices(found) == text
+    older = read_prices((PRICES + "a,1,2,,x,\n").splitlines(), "prices.csv")
+    assert older["a"].price == Price(1, 2, 1, 1)
 
 
 @pytest.mark.parametrize(

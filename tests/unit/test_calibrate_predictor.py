@@ -44,7 +44,9 @@ def calibrated(given: Answers) -> Calibrated:
         mean = float(given.scores[:, place].mean())
         squares = float(((given.scores[:, place] - mean) ** 2).sum())
         samples = {CODE: Sample(mean, len(given.scores), squares)}
-        measured.append(Measured(name, samples, ORIGIN, Listed(Price(price, price, price), ORIGIN)))
+        measured.append(
+            Measured(name, samples, ORIGIN, Listed(Price(price, price, price, price), ORIGIN))
+        )
     return calibrate(base("large", "small"), measured, {}, Settings(), given)
 
 
@@ -198,7 +200,7 @@ def test_a_new_calibration_drops_an_old_predictor() -> None:
     document = base("large", "small")
     document["spec"]["predictor"] = calibrated(answers()).document["spec"]["predictor"]
     measured = [
-        Measured(name, {CODE: Sample(0.8)}, ORIGIN, Listed(Price(1, 1, 1), ORIGIN))
+        Measured(name, {CODE: Sample(0.8)}, ORIGIN, Listed(Price(1, 1, 1, 1), ORIGIN))
         for name in ("large", "small")
     ]
     found = calibrate(document, measured, {}, Settings())

@@ -20,7 +20,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CONTRACT = ROOT / "docs" / "client-contract.md"
 
 # What makes an error that a client sees: the functions and classes that take its code.
-MAKERS = {"BadBody", "Denied", "Refusal", "error", "error_body", "_error"}
+MAKERS = {"BadBody", "Denied", "Refusal", "error", "error_body", "_error", "_last", "_openai"}
 PLACES = ["exchange", "prompt", "routing", "envoy", "serve"]
 CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
 
@@ -95,9 +95,10 @@ def made_codes(tree: ast.AST) -> Iterator[str]:
             called = function.id if isinstance(function, ast.Name) else called
             values = [*node.args, *(word.value for word in node.keywords if word.arg == "code")]
             if called in MAKERS:
-                texts = (value.value for value in values if isinstance(value, ast.Constant))
-                # The code is the first text; a message has spaces.
-                yield from [t for t in texts if isinstance(t, str) and CODE.fullmatch(t)][:1]
+                constants = (value.value for value in values if isinstance(value, ast.Constant))
+                # The code is the first text; a message has spaces, a format of Envoy's signs.
+                texts = [text for text in constants if isinstance(text, str)][:1]
+                yield from filter(CODE.fullmatch, texts)
         elif isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
                 if isinstance(key, ast.Constant) and key.value == "code":

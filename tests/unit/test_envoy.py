@@ -131,11 +131,11 @@ def test_the_routes_end_with_an_answer() -> None:
         json.loads(host.routes[-1].direct_response.body.inline_string)
         return [route.name for route in host.routes]
 
-    assert names(closed.body) == ["decided", "away"]
-    assert names(opened.body) == ["decided", "fallback", "away"]
-    small = ["fallback-small", "away-small"]
+    assert names(closed.body) == ["decided", "away-messages", "away"]
+    assert names(opened.body) == ["decided", "fallback", "away-messages", "away"]
+    small = ["fallback-small", "away-messages-small", "away-small"]
     both = sent_routes(Fallback(target(), ""), at_once=True)
-    assert names(both.body) == ["decided", *small, "fallback", "away"]
+    assert names(both.body) == ["decided", *small, "fallback", "away-messages", "away"]
 
 
 def test_first_attempts_go_straight_to_the_clusters_named() -> None:

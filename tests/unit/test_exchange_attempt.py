@@ -65,7 +65,7 @@ def test_a_provider_without_a_key_gets_no_authorization() -> None:
     begun = first(made, encoded())
     step = attempted(begun, 2, begun.body, live=made)
     assert isinstance(step, Rewrite)
-    assert step.remove_headers == ("authorization",)
+    assert step.remove_headers == ("authorization", "api-key", "x-api-key")
     assert "authorization" not in dict(step.set_headers)
 
 

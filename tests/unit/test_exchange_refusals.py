@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from prism.exchange.steps import Reply
 from prism.exchange.targets import Live
-from prism.routing.catalog import Api
 
 from .stages import CHAT, encoded, error_of, hashed, live, routed
-from .tables import catalog, policy, provider, table
+from .tables import catalog, policy, table
 
 
 @dataclass(frozen=True)
@@ -158,11 +157,3 @@ def test_keys_do_not_appear_in_errors_or_representations() -> None:
     step = routed(encoded(), headers={"authorization": "Bearer secret"}, live=made)
     assert "secret" not in error_of(step)["message"]
     assert "sk-acorn" not in repr(made)
-
-
-def test_an_api_that_is_not_openais_is_not_called() -> None:
-    # Until it is translated: the decision rules its models out.
-    acorn = replace(provider("acorn", "eu"), api=Api.ANTHROPIC)
-    made = table(providers={**table().providers, "acorn": acorn})
-    step = routed(encoded(model="tiny"), live=live(catalog(tables=(made,))))
-    assert error_of(step)["code"] == "model_not_allowed"

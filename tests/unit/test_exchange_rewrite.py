@@ -221,7 +221,18 @@ def test_the_list_of_models_is_the_callers_own() -> None:
 @pytest.mark.parametrize("path", ["/v1/models/large", "/v1/models/large/", "/v1/models/lar%67e"])
 def test_one_model(path: str) -> None:
     found = answer_of(routed(path=path, method="GET", live=live()))
-    assert found == {"id": "large", "object": "model", "created": 0, "owned_by": "birch"}
+    assert found == {
+        "id": "large",
+        "object": "model",
+        "created": 0,
+        "owned_by": "birch",
+        # Anthropic's words.
+        "type": "model",
+        "display_name": "large",
+        "created_at": "1970-01-01T00:00:00Z",
+        "lifecycle": "active",
+        "max_input_tokens": 100_000,
+    }
     assert answer_of(routed(path="/v1/models/auto", method="HEAD", live=live()))["id"] == "auto"
     missing = routed(path="/v1/models/nope", method="GET", live=live())
     assert isinstance(missing, Reply)

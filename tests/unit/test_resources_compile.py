@@ -85,8 +85,8 @@ def test_a_table_with_every_field() -> None:
     assert openai.credentials[0] == Credential("OPENAI_API_KEY", 3)
     assert (anthropic.api, anthropic.region, anthropic.credentials) == (Api.OPENAI, "no", ())
     mini, claude = result.models["openai/gpt-5-mini@2025"], result.models["claude"]
-    assert mini.price == Price(0.25, 2.0, 0.025)
-    assert claude.price == Price(3.0, 15.0, 3.0)
+    assert mini.price == Price(0.25, 2.0, 0.025, 0.25)
+    assert claude.price == Price(3.0, 15.0, 3.0, 3.0)
     assert (mini.upstream_name, claude.upstream_name) == ("gpt-5-mini-2025-08-07", "claude")
     assert mini.quality[Task.SIMPLE] == 1.0
     assert mini.latency.time_to_first_token_ms == 400.0

@@ -77,10 +77,14 @@ def test_what_is_the_same_is_taken_over() -> None:
 
 
 def test_cost_counts_cached_input_as_part_of_the_input() -> None:
-    price = Price(input=2.0, output=8.0, cached_input=0.5)
+    price = Price(input=2.0, output=8.0, cached_input=0.5, cache_write=2.5)
     assert cost_usd(price, 1000, 500) == pytest.approx(0.006)
     assert cost_usd(price, 1000, 500, cached_input_tokens=400) == pytest.approx(0.0054)
     assert cost_usd(price, 1000, 0, cached_input_tokens=5000) == pytest.approx(0.0005)
+    assert cost_usd(price, 1000, 0, 400, cache_write_tokens=200) == pytest.approx(
+        (400 * 2 + 400 * 0.5 + 200 * 2.5) / 1e6
+    )
+    assert cost_usd(price, 1000, 0, 900, cache_write_tokens=200) == pytest.approx(0.0007)
 
 
 def test_latency_is_first_token_plus_the_rest() -> None:

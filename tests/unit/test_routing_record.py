@@ -10,7 +10,7 @@ from prism.routing.catalog import Limits, Policy
 from prism.routing.decide import Health, decide
 from prism.routing.identify import Caller
 from prism.routing.plan import compile_plan
-from prism.routing.record import Outcome, Record, Timing, replay
+from prism.routing.record import Outcome, Record, Timing, replay, spent_usd
 
 from .tables import ECO, TOOLS, catalog, classified, policy, signals, table
 
@@ -40,6 +40,7 @@ def test_a_record_as_json() -> None:
         "conversation": None,
         "toolsAtWork": False,
         "sealed": False,
+        "barred": {},
     }
     assert data["decision"]["models"] == ["medium", "small"]
     assert {"step": "eligible", "text": "lacks tools", "model": "tiny"} in data["decision"][
@@ -74,3 +75,11 @@ def test_a_replay_without_the_policy_fails_by_name(gone: object) -> None:
 def test_a_record_without_outcome() -> None:
     record = replace(recorded(policy()), outcome=None)
     assert Record.from_json_dict(record.to_json_dict()) == record
+
+
+def test_what_an_answer_cost_counts_the_tokens_of_the_cache() -> None:
+    plan = compile_plan(catalog())
+    # 100 new ones, 500 from the cache, 400 put there; medium costs $1 and $4 a million.
+    outcome = Outcome(200, None, "medium", 1, 1000, 10, 500, cache_write_tokens=400)
+    assert spent_usd(plan, table().name, outcome) == pytest.approx(100e-6 + 50e-6 + 500e-6 + 40e-6)
+    assert spent_usd(plan, table().name, replace(outcome, input_tokens=None)) is None

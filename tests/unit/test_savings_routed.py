@@ -18,7 +18,7 @@ from prism.savings.routed import Router
 from prism.savings.tally import MOST_MODELS, OTHERS, Tally
 from prism.savings.usage import Tokens, Usage
 
-LISTED = {"known": Price(100.0, 100.0, 10.0)}
+LISTED = {"known": Price(100.0, 100.0, 10.0, 100.0)}
 M = 1_000_000
 
 

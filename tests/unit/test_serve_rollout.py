@@ -125,7 +125,7 @@ class Parts:
         targets = self.processor.live.targets.values()
         target = next(t for t in targets if t.provider == "acorn")
         key = target.key("0" * 12 + "f" * 16)
-        return None if key is None else key.authorization
+        return None if key is None else key.value
 
 
 @pytest.fixture

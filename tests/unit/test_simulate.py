@@ -87,7 +87,7 @@ def test_what_failed_over_then_would_now() -> None:
 
 
 def test_prices_then_are_those_of_the_plan_that_was() -> None:
-    dear = replace(table().models["medium"], price=Price(2, 8, 0.2))
+    dear = replace(table().models["medium"], price=Price(2, 8, 0.2, 2))
     new = plan(models={**table().models, "medium": dear})
     found = again(recorded(), new, compile_plan(catalog()))
     assert not found.moved

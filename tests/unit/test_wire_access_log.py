@@ -64,6 +64,32 @@ def test_a_count_that_is_none_is_not_taken(count: float) -> None:
     assert (found.input_tokens, found.output_tokens) == (None, 7)
 
 
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        # Chat Completions and Responses: the cached ones are among the input.
+        ({"input": 100, "output": 5, "cached": 60}, (100, 5, 60, None)),
+        ({"input": 100, "output": 5, "cached": 60, "cache_write": 30}, (100, 5, 60, 30)),
+        # Messages: they are counted apart.
+        ({"input": 10, "output": 5, "cache_read": 60, "cache_created": 30}, (100, 5, 60, 30)),
+        ({"input": 10, "output": 5, "cache_read": 0, "cache_created": 0}, (10, 5, 0, 0)),
+        ({"output": 5, "cache_read": 60}, (None, 5, 60, None)),
+        # Null, as a stream's last delta may have it, is no count.
+        ({"input": 10, "output": 5, "cache_read": None}, (10, 5, None, None)),
+    ],
+)
+def test_input_is_all_input_whatever_the_api_counts(
+    usage: dict[str, object], expected: tuple[int | None, ...]
+) -> None:
+    found = outcome(entry(usage=usage))
+    assert expected == (
+        found.input_tokens,
+        found.output_tokens,
+        found.cached_input_tokens,
+        found.cache_write_tokens,
+    )
+
+
 def test_entries_keep_their_order() -> None:
     found = access_log.finished(sent(entry(200), entry(503), entry(404)))
     assert [item.outcome.status for item in found] == [200, 503, 404]

@@ -159,7 +159,8 @@ def _given_price(item: Mapping[str, Any]) -> Price:
     try:
         prompt = float(given["inputPerMillion"])
         cached = float(given.get("cachedInputPerMillion", prompt))
-        return Price(prompt, float(given["outputPerMillion"]), cached)
+        written = float(given.get("cacheWritePerMillion", prompt))
+        return Price(prompt, float(given["outputPerMillion"]), cached, written)
     except (TypeError, ValueError, KeyError, AttributeError):
         raise Broken(f"the table's price of {item['name']!r} is not one: {given}") from None
 
@@ -175,6 +176,8 @@ def _filled(
     numbers = {"inputPerMillion": price.input, "outputPerMillion": price.output}
     if price.cached_input != price.input:
         numbers["cachedInputPerMillion"] = price.cached_input
+    if price.cache_write != price.input:
+        numbers["cacheWritePerMillion"] = price.cache_write
     filled = {
         **item,
         "price": numbers,

@@ -62,8 +62,13 @@ def _price(said: Any) -> Price | None:
     prompt, answer = _base(said.input_mtok), _base(said.output_mtok)
     if prompt is None or answer is None:
         return None
-    cached = _base(said.cache_read_mtok)
-    return Price(prompt, answer, prompt if cached is None else cached)
+    cached, written = _base(said.cache_read_mtok), _base(said.cache_write_mtok)
+    return Price(
+        prompt,
+        answer,
+        prompt if cached is None else cached,
+        prompt if written is None else written,
+    )
 
 
 def _base(price: Any) -> float | None:

@@ -106,7 +106,7 @@ def _price(row: _Row, columns: ModelColumns) -> Listed | None:
     if prompt is None or answer is None:
         return None
     origin = Origin(row.text(columns.price_source) or row.place, columns.price_date)
-    return Listed(Price(prompt, answer, prompt), origin)
+    return Listed(Price(prompt, answer, prompt, prompt), origin)
 
 
 def _speed(row: _Row, columns: ModelColumns) -> Speed | None:

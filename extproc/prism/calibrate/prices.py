@@ -13,6 +13,8 @@ from prism.routing.catalog import Price
 
 COLUMNS = ("model", "input", "output", "cached_input", "source", "date")
 """US dollars per million tokens; ``cached_input`` empty: no discount."""
+WRITTEN = "cache_write"
+"""A column that may be missing; empty: tokens written to the cache cost what others do."""
 
 
 def read_prices(lines: Iterable[str], file: str) -> dict[str, Listed]:
@@ -27,10 +29,11 @@ def read_prices(lines: Iterable[str], file: str) -> dict[str, Listed]:
         cached = (
             _dollars(row["cached_input"], "cached_input", place) if row["cached_input"] else prompt
         )
+        written = _dollars(row[WRITTEN], WRITTEN, place) if row.get(WRITTEN) else prompt
         if row["model"] in found:
             raise Broken(f"{place}: {row['model']} is here twice")
         found[row["model"]] = Listed(
-            Price(prompt, answer, cached), Origin(row["source"], row["date"])
+            Price(prompt, answer, cached, written), Origin(row["source"], row["date"])
         )
     return found
 
@@ -39,11 +42,14 @@ def write_prices(prices: Mapping[str, Listed]) -> str:
     """The file that ``read_prices`` reads."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow([*COLUMNS[:4], WRITTEN, *COLUMNS[4:]])
     for model, listed in prices.items():
         price, origin = listed.price, listed.origin
-        cached = "" if price.cached_input == price.input else f"{price.cached_input:.10g}"
-        numbers = f"{price.input:.10g}", f"{price.output:.10g}", cached
+        cached, written = (
+            "" if dollars == price.input else f"{dollars:.10g}"
+            for dollars in (price.cached_input, price.cache_write)
+        )
+        numbers = f"{price.input:.10g}", f"{price.output:.10g}", cached, written
         writer.writerow([model, *numbers, origin.source, origin.date])
     return text.getvalue()
 

@@ -64,7 +64,7 @@ def fallback_cluster(target: Target, ca_file: str) -> dict[str, Any]:
 
 def fallback_secret(target: Target) -> dict[str, Any]:
     """The fallback's key, as SDS delivers it (and Envoy's admin interface hides it)."""
-    secret = {"inline_string": target.keys[0].authorization}
+    secret = {"inline_string": target.keys[0].value}
     return {"name": names.FALLBACK_SECRET, "generic_secret": {"secret": secret}}
 
 

@@ -1,34 +1,18 @@
-"""The HTTP filters of both listeners, and what goes with them."""
+"""The HTTP filters of both listeners."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from prism.envoy import names
-from prism.envoy.patterns import greater_than, other_than
-from prism.envoy.routes import REFUSED_STATUS
+from prism.envoy.logs import FAILED, attempts_log
+from prism.envoy.patterns import other_than
 from prism.exchange import headers
-from prism.exchange.targets import RETRIABLE_STATUS
 from prism.routing.identify import UNREAD_HEADERS, UNREAD_PREFIX
 
 if TYPE_CHECKING:
     from prism.envoy.bootstrap import Settings
-
-_USAGE = {
-    "input": ("usage", "prompt_tokens"),
-    "output": ("usage", "completion_tokens"),
-    "cached": ("usage", "prompt_tokens_details", "cached_tokens"),
-}
-"""Where OpenAI's answers, and the last event of their streams, carry the token usage."""
-_STREAM_ERRORS = (("error", "message"), ("response", "error", "message"))
-"""Where an event of a stream says that the answer failed: OpenAI's chat completions and
-Anthropic's messages; OpenAI's responses. Not ``error`` itself, which some send as null."""
-FLUSH_S = 0.2
-"""Seconds that an entry of an access log waits for others, at most."""
-_LARGEST_EVENT = 1024 * 1024
-"""Bytes of one server-sent event that are looked at for usage; larger ones pass unread."""
 
 # Headers that every client sends and no stage reads: each costs Python a few microseconds.
 # A list of those that are sent would not do: a table may name any header as the project's.
@@ -55,6 +39,8 @@ def ext_proc(settings: Settings, stage: str, *, fail_open: bool) -> dict[str, An
     """
     config = _ext_proc(settings, stage, "SEND", fail_open=fail_open)
     config["forward_rules"] = {"disallowed_headers": {"patterns": _UNREAD}}
+    # An attempt that is translated asks for its answer, too.
+    config["allow_mode_override"] = stage == names.ATTEMPT_STAGE
     return {"name": names.EXT_PROC, "typed_config": config}
 
 
@@ -114,75 +100,9 @@ def router() -> dict[str, Any]:
     config = names.typed(
         "extensions.filters.http.router.v3.Router",
         suppress_envoy_headers=True,
-        upstream_log=[attempts_log(_FAILED)],
+        upstream_log=[attempts_log(FAILED)],
     )
     return {"name": "envoy.filters.http.router", "typed_config": config}
-
-
-def usage_filters(settings: Settings) -> list[dict[str, Any]]:
-    """Token usage from plain and streamed answers into metadata, without Python; also whether
-    a stream ended in an error, which its status could not tell."""
-    rules = [_usage_rule(key, path) for key, path in _USAGE.items()]
-    plain = names.typed(
-        "extensions.filters.http.json_to_metadata.v3.JsonToMetadata",
-        response_rules={
-            "rules": rules,
-            "allow_content_types_regex": {"regex": "application/json *(;.*)?"},
-        },
-    )
-    parser = names.typed(
-        "extensions.content_parsers.json.v3.JsonContentParser",
-        rules=[{"rule": rule} for rule in (*rules, *map(_stream_error_rule, _STREAM_ERRORS))],
-    )
-    streamed = names.typed(
-        "extensions.filters.http.sse_to_metadata.v3.SseToMetadata",
-        response_rules={
-            "content_parser": {"name": "envoy.content_parsers.json", "typed_config": parser},
-            "max_event_size": _LARGEST_EVENT,
-        },
-    )
-    return [
-        _unless_too_large("envoy.filters.http.json_to_metadata", plain, settings.max_body),
-        {"name": "envoy.filters.http.sse_to_metadata", "typed_config": streamed},
-    ]
-
-
-def _unless_too_large(name: str, config: Any, limit: int) -> dict[str, Any]:
-    """A filter that collects the answer's body, for answers that do not say that they are larger
-    than ``limit`` bytes: one that cannot be collected would become a 500."""
-    length = names.typed(
-        "type.matcher.v3.HttpResponseHeaderMatchInput", header_name="content-length"
-    )
-    skip = names.typed("extensions.filters.common.matcher.action.v3.SkipFilter")
-    larger = {
-        "input": {"name": "length", "typed_config": length},
-        "value_match": {"safe_regex": {"google_re2": {}, "regex": greater_than(limit)}},
-    }
-    matched = {
-        "predicate": {"single_predicate": larger},
-        "on_match": {"action": {"name": "skip", "typed_config": skip}},
-    }
-    return {
-        "name": name,
-        "typed_config": names.typed(
-            "extensions.common.matching.v3.ExtensionWithMatcher",
-            xds_matcher={"matcher_list": {"matchers": [matched]}},
-            extension_config={"name": name, "typed_config": config},
-        ),
-    }
-
-
-def _usage_rule(key: str, path: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        "selectors": [{"key": part} for part in path],
-        "on_present": {"metadata_namespace": names.USAGE, "key": key, "type": "NUMBER"},
-    }
-
-
-def _stream_error_rule(path: tuple[str, ...]) -> dict[str, Any]:
-    # A fixed value: what the provider says may hold a prompt, and goes into no log.
-    seen = {"metadata_namespace": names.STREAM, "key": names.FAILED, "value": True}
-    return {"selectors": [{"key": part} for part in path], "on_present": seen}
 
 
 def refused_credentials() -> dict[str, Any]:
@@ -221,124 +141,3 @@ def _lua(script: str) -> dict[str, Any]:
     return names.typed(
         "extensions.filters.http.lua.v3.Lua", default_source_code={"inline_string": text}
     )
-
-
-def local_replies() -> dict[str, Any]:
-    """Errors that Envoy itself answers with, in the shape that OpenAI's clients understand."""
-    error = {
-        "message": "%LOCAL_REPLY_BODY%",
-        "type": "gateway_error",
-        "param": None,
-        "code": "%RESPONSE_CODE_DETAILS%",
-    }
-    too_large = {
-        "message": "The request is larger than the gateway accepts.",
-        "type": "invalid_request_error",
-        "param": None,
-        "code": "request_too_large",
-    }
-    refused = {
-        "message": "%LOCAL_REPLY_BODY%",
-        "type": "gateway_error",
-        "param": None,
-        "code": "provider_credential_refused",
-    }
-    late = {**error, "message": "No model began to answer in time."}
-    too_late = {"filters": [_status_is(504), {"response_flag_filter": {"flags": ["UT"]}}]}
-    return {
-        "mappers": [
-            {
-                "filter": _status_is(REFUSED_STATUS),
-                "status_code": 502,
-                "body_format_override": {"json_format": {"error": refused}},
-            },
-            {
-                "filter": _status_is(413),
-                "body_format_override": {"json_format": {"error": too_large}},
-            },
-            {
-                "filter": {"and_filter": too_late},
-                "body_format_override": {"json_format": {"error": late}},
-            },
-            {
-                # Any flag: Envoy could not do its work. Prism's own answers come without.
-                "filter": {"response_flag_filter": {}},
-                "body_format_override": {"json_format": {"error": error}},
-            },
-        ]
-    }
-
-
-def _status_is(status: int) -> dict[str, Any]:
-    value = {"default_value": status, "runtime_key": f"prism.local_reply.{status}"}
-    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
-
-
-def access_log(*, traced: bool) -> dict[str, Any]:
-    """What Prism joins to its decisions: one entry per client request."""
-    answered = [headers.MODEL, headers.PROVIDER, headers.ATTEMPTS, headers.DECISION_ID]
-    tags = [
-        {"tag": names.TRACE_TAG, "value": f"%REQ({headers.TRACEPARENT})%"},
-        {"tag": names.SPAN_TAG, "value": "%SPAN_ID%"},
-    ]
-    return _to_prism(
-        names.GATEWAY_LOG,
-        tags=tags if traced else (),
-        additional_response_headers_to_log=answered,
-    )
-
-
-def attempts_log(which: dict[str, Any]) -> dict[str, Any]:
-    """What Prism learns of models and keys from: ``which`` are the attempts that failed. Those
-    that went well cost nothing here."""
-    # Where there was no host to go to, only this tells the cluster.
-    cluster = {"tag": names.CLUSTER_TAG, "value": "%UPSTREAM_CLUSTER_RAW%"}
-    log = _to_prism(
-        names.ATTEMPTS_LOG,
-        tags=[cluster],
-        additional_request_headers_to_log=[
-            headers.ENVOY_ATTEMPT_COUNT,
-            headers.ATTEMPT_TIMEOUT_MS,
-            *(headers.cluster_header(number) for number in range(1, headers.MAX_ATTEMPTS + 1)),
-        ],
-        additional_response_headers_to_log=[headers.RETRY_AFTER],
-    )
-    return {**log, "filter": which}
-
-
-def unreachable() -> dict[str, Any]:
-    """Attempts that found no host: no router's log of attempts tells of them."""
-    return {"response_flag_filter": {"flags": ["UH"]}}
-
-
-def _status_filter(op: str, status: int) -> dict[str, Any]:
-    value = {"default_value": status, "runtime_key": f"prism.attempt.{status}"}
-    return {"status_code_filter": {"comparison": {"op": op, "value": value}}}
-
-
-_FAILED = {
-    "or_filter": {
-        "filters": [
-            *(_status_filter("EQ", status) for status in RETRIABLE_STATUS),
-            _status_filter("GE", 500),
-            # No connection, reset by the provider, late, not HTTP.
-            {"response_flag_filter": {"flags": ["UF", "UC", "UR", "UT", "UPE"]}},
-        ]
-    }
-}
-
-
-def _to_prism(log: str, tags: Sequence[dict[str, Any]] = (), **what: Any) -> dict[str, Any]:
-    config = names.typed(
-        "extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig",
-        common_config={
-            "log_name": log,
-            "grpc_service": names.prism_grpc(timeout="0s"),
-            "transport_api_version": "V3",
-            "buffer_flush_interval": f"{FLUSH_S}s",
-            "buffer_size_bytes": 65536,
-            "custom_tags": list(tags),
-        },
-        **what,
-    )
-    return {"name": "envoy.access_loggers.http_grpc", "typed_config": config}

@@ -13,20 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from prism.envoy import names
 from prism.envoy.filters import (
-    access_log,
     attempt_timeout,
-    attempts_log,
     early_header_mutation,
     ext_proc,
-    local_replies,
     refused_credentials,
     route_at_once,
     router,
-    unreachable,
-    usage_filters,
 )
+from prism.envoy.logs import access_log, attempts_log, unreachable
+from prism.envoy.replies import local_replies
 from prism.envoy.routes import ANSWERED_BY, UNFORWARDED
 from prism.envoy.tracing import attempts_tracing, gateway_tracing
+from prism.envoy.usage import usage_filters
 from prism.exchange import headers
 
 if TYPE_CHECKING:
@@ -120,23 +118,25 @@ def _attempt_routes() -> dict[str, Any]:
                 "domains": ["*"],
                 "request_headers_to_remove": list(UNFORWARDED),
                 "response_headers_to_add": list(ANSWERED_BY),
-                "routes": [_attempt_route(n) for n in range(1, headers.MAX_ATTEMPTS + 1)],
+                "routes": [
+                    _translated_first(),
+                    *(_attempt_route(n) for n in range(1, headers.MAX_ATTEMPTS + 1)),
+                ],
             }
         ],
     }
 
 
+def _translated_first() -> dict[str, Any]:
+    """Attempt 1, where the attempt stage has to translate it."""
+    route = _route_of_attempt(1)
+    translated = {"name": headers.TRANSLATED, "present_match": True}
+    route["match"]["headers"].append(translated)
+    return route
+
+
 def _attempt_route(number: int) -> dict[str, Any]:
-    count = {"name": headers.ENVOY_ATTEMPT_COUNT, "string_match": {"exact": str(number)}}
-    route: dict[str, Any] = {
-        "match": {"prefix": "/", "headers": [count]},
-        "route": {
-            "cluster_header": headers.cluster_header(number),
-            "auto_host_rewrite": True,
-            # The gateway's router times attempts; a stream may last as long as it speaks.
-            "timeout": "0s",
-        },
-    }
+    route = _route_of_attempt(number)
     if number == 1:
         # The route stage has written attempt 1 in full.
         route["typed_per_filter_config"] = {
@@ -145,3 +145,16 @@ def _attempt_route(number: int) -> dict[str, Any]:
             )
         }
     return route
+
+
+def _route_of_attempt(number: int) -> dict[str, Any]:
+    count = {"name": headers.ENVOY_ATTEMPT_COUNT, "string_match": {"exact": str(number)}}
+    return {
+        "match": {"prefix": "/", "headers": [count]},
+        "route": {
+            "cluster_header": headers.cluster_header(number),
+            "auto_host_rewrite": True,
+            # The gateway's router times attempts; a stream may last as long as it speaks.
+            "timeout": "0s",
+        },
+    }

@@ -8,7 +8,8 @@ from typing import Any
 
 from prism.envoy import names
 from prism.exchange import headers
-from prism.exchange.errors import error_body
+from prism.exchange.endpoints import MESSAGES
+from prism.exchange.errors import anthropic_error_body, error_body
 from prism.exchange.targets import RETRIABLE_STATUS, Target
 
 UNFORWARDED = (
@@ -27,6 +28,7 @@ ANSWERED_BY = (
 REFUSED_STATUS = 511
 """The status of the error that stands for a provider's 401, on its way to the mapper of local
 replies, which knows it by this: no other local reply has it. The client gets 502."""
+_AWAY = "The router can't be reached just now; try again in a moment."
 _SMALL = "[1-9][0-9]{0,5}"
 """Bytes of a body that is read before anybody asks who sends it: below a million. Larger ones
 wait until their headers have been looked at."""
@@ -152,27 +154,17 @@ def _to_cluster(name: str) -> dict[str, Any]:
 
 
 def _undecided(fallback: Fallback) -> list[dict[str, Any]]:
-    away = {
-        "name": "away",
-        "match": {"prefix": "/"},
-        "direct_response": {
-            "status": 503,
-            "body": {
-                "inline_string": error_body(
-                    503,
-                    "router_unavailable",
-                    "The router can't be reached just now; try again in a moment.",
-                ).decode()
-            },
-        },
-        "response_headers_to_add": [
-            names.set_header("content-type", "application/json"),
-            names.set_header("retry-after", "1"),
-        ],
-    }
+    away = [
+        _away(
+            "away-messages",
+            {"path_separated_prefix": MESSAGES},
+            anthropic_error_body(503, "router_unavailable", _AWAY),
+        ),
+        _away("away", {"prefix": "/"}, error_body(503, "router_unavailable", _AWAY)),
+    ]
     target = fallback.target
     if target is None:
-        return [away]
+        return away
     post = {"name": ":method", "string_match": {"exact": "POST"}}
     open_route = {
         "name": "fallback",
@@ -193,7 +185,19 @@ def _undecided(fallback: Fallback) -> list[dict[str, Any]]:
             *("authorization", "api-key", "x-api-key"),
         ],
     }
-    return [open_route, away]
+    return [open_route, *away]
+
+
+def _away(name: str, match: dict[str, Any], body: bytes) -> dict[str, Any]:
+    return {
+        "name": name,
+        "match": match,
+        "direct_response": {"status": 503, "body": {"inline_string": body.decode()}},
+        "response_headers_to_add": [
+            names.set_header("content-type", "application/json"),
+            names.set_header("retry-after", "1"),
+        ],
+    }
 
 
 def _small(route: dict[str, Any]) -> dict[str, Any]:

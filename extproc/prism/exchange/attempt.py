@@ -11,11 +11,15 @@ import re
 from collections.abc import Callable, Mapping
 
 from prism.exchange import headers as names
+from prism.exchange.answering import Answering
+from prism.exchange.endpoints import api_of
 from prism.exchange.errors import error
-from prism.exchange.rewriting import rewrite_attempt
+from prism.exchange.rewriting import rewrite_attempt, rewrite_translated
 from prism.exchange.steps import Proceed, Reply, RequestHeaders, Step
 from prism.exchange.targets import NONE_RESTS, Live, Resting, Target
-from prism.routing.catalog import Table
+from prism.exchange.translation import request_for
+from prism.routing.catalog import Api, Table
+from prism.translate import Untranslatable
 
 _SPAN = re.compile("([0-9]{1,12})-([0-9]{1,12})")
 _BAD_SPAN = (-1, -1)
@@ -32,13 +36,15 @@ Take = Callable[[Table], bool]
 
 
 class AttemptStage:
-    """One attempt after the first. ``now_ms`` is the time (milliseconds since the epoch).
+    """One attempt after the first, or one that is translated: ``answering`` then takes its
+    answer. ``now_ms`` is the time (milliseconds since the epoch).
 
     ``ended`` says why the attempt was not made, where deadline or budget forbade it.
     """
 
     __slots__ = (
         "_again",
+        "_api",
         "_live",
         "_now_ms",
         "_path",
@@ -47,6 +53,7 @@ class AttemptStage:
         "_take",
         "_target",
         "_timeout_ms",
+        "answering",
         "decision_id",
         "ended",
     )
@@ -59,6 +66,8 @@ class AttemptStage:
         self._target: Target
         self._again = 0
         self._path = ""
+        self._api = Api.OPENAI
+        self.answering: Answering | None = None
         self._span: tuple[int, int] | None = None
         self._timeout_ms: int | None = None
         self.decision_id = ""
@@ -72,23 +81,46 @@ class AttemptStage:
         target = self._live.clusters.get(cluster)
         span = _span(headers.get(names.MODEL_SPAN))
         self.decision_id = headers.get(names.DECISION_ID, "")
+        self._path = headers.get(names.API_PATH, "")
+        self._api = api_of(self._path)
         if target is None or target.missing_key is not None or span is _BAD_SPAN:
-            return _gone(self.decision_id, number)
-        if (reply := self._bounded(headers)) is not None:
+            return _gone(self.decision_id, number, self._api)
+        if (reply := self._bounded(headers, number)) is not None:
             return reply
         self._target = target
         self._again = _again(headers, number, cluster)
-        self._path = headers.get(names.API_PATH, "")
         self._span = span
         if not event.complete:
-            return Proceed()
+            return Proceed(answer=target.api is not self._api)
         return self._rewrite(None)
 
     def on_body(self, body: bytes) -> Step:
-        """Write path, key and model name of this attempt's target."""
-        return self._rewrite(body)
+        """Write path, key and model name of this attempt's target, and its API."""
+        if self._target.api is self._api:
+            return self._rewrite(body)
+        return self._translate(body)
 
-    def _bounded(self, headers: Mapping[str, str]) -> Reply | None:
+    def _translate(self, body: bytes) -> Step:
+        target = self._target
+        try:
+            translated = request_for(target.api, body, target.upstream_name)
+        except Untranslatable as problem:
+            # The decision rules this out, unless the table has changed since.
+            message = f"The request can't be translated for {target.model!r}: {problem}"
+            return error(
+                400, "not_translatable", message, decision_id=self.decision_id, api=self._api
+            )
+        self.answering = Answering(self._api, body, self.decision_id)
+        return rewrite_translated(
+            target,
+            translated,
+            decision_id=self.decision_id,
+            timeout_ms=self._timeout_ms,
+            resting=self._resting,
+            again=self._again,
+        )
+
+    def _bounded(self, headers: Mapping[str, str], number: str) -> Reply | None:
         """Give the attempt what is left of the time for all, or say why it is not made.
 
         A table that is gone bounds nothing more; what races has bounds of its own.
@@ -105,14 +137,19 @@ class AttemptStage:
             if left_ms <= 0:
                 self.ended = f"no answer began within {total_s:g} s"
                 message = f"Every model that was tried failed or was slow: {self.ended}."
-                reply = error(504, "deadline_exceeded", message, decision_id=self.decision_id)
-                return _last(reply)
+                return self._last(504, "deadline_exceeded", message)
             self._timeout_ms = min(left_ms, int(raced)) if _DIGITS.fullmatch(raced) else left_ms
-        if not raced and not self._take(table):
+        # A translated first attempt is none of the further ones that the budget is for.
+        if not raced and number != "1" and not self._take(table):
             self.ended = "retry budget spent"
-            reply = error(503, "retry_budget_spent", _SPENT, decision_id=self.decision_id)
-            return _last(reply)
+            return self._last(503, "retry_budget_spent", _SPENT)
         return None
+
+    def _last(self, status: int, code: str, message: str) -> Reply:
+        """An error after which Envoy makes no further attempt."""
+        reply = error(status, code, message, decision_id=self.decision_id, api=self._api)
+        ends = ((names.ENVOY_RATELIMITED, "true"), (names.RETRY_AFTER, "1"))
+        return Reply(reply.status, (*reply.headers, *ends), reply.body)
 
     def _rewrite(self, body: bytes | None) -> Step:
         return rewrite_attempt(
@@ -125,12 +162,6 @@ class AttemptStage:
             resting=self._resting,
             again=self._again,
         )
-
-
-def _last(reply: Reply) -> Reply:
-    """The same answer, after which Envoy makes no further attempt."""
-    ends = ((names.ENVOY_RATELIMITED, "true"), (names.RETRY_AFTER, "1"))
-    return Reply(reply.status, (*reply.headers, *ends), reply.body)
 
 
 def _again(headers: Mapping[str, str], number: str, cluster: str) -> int:
@@ -147,7 +178,7 @@ def _span(text: str | None) -> tuple[int, int] | None:
     return _BAD_SPAN if found is None else (int(found[1]), int(found[2]))
 
 
-def _gone(decision_id: str, number: str) -> Reply:
+def _gone(decision_id: str, number: str, api: Api) -> Reply:
     """503, which Envoy takes as a failed attempt and goes on to the next."""
     message = f"The model of attempt {number} was taken out of the table meanwhile."
-    return error(503, "model_gone", message, decision_id=decision_id)
+    return error(503, "model_gone", message, decision_id=decision_id, api=api)

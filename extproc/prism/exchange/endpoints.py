@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import unquote
 
+from prism.routing.catalog import Api
+
 API_ROOT = "/v1"
 """Where the OpenAI API lies at the gateway; clients use ``http://GATEWAY/v1`` as base URL."""
+
+MESSAGES = API_ROOT + "/messages"
+"""Anthropic's Messages at the gateway; all at and below it has that API's errors."""
 
 
 class Kind(StrEnum):
@@ -15,6 +20,12 @@ class Kind(StrEnum):
 
     CHAT = "chat"
     """Chat Completions: routed."""
+    MESSAGES = "messages"
+    """Anthropic's Messages: routed."""
+    COUNT = "count"
+    """How many tokens a request of that API has: routed among models that can tell."""
+    RESPONSES = "responses"
+    """OpenAI's Responses: routed among models that have them."""
     MODELS = "models"
     """The list of models, answered here."""
     MODEL = "model"
@@ -33,18 +44,30 @@ class Endpoint:
     """``path`` is below the API's root, with the query: what a provider's base URL is put before.
 
     ``name`` is the model named by the path of ``Kind.MODEL``. ``methods`` are those that it
-    takes; none means any.
+    takes; none means any. ``api`` is the one that the client speaks.
     """
 
     kind: Kind
     path: str
     name: str = ""
     methods: tuple[str, ...] = ()
+    api: Api = Api.OPENAI
 
 
 _GET = ("GET", "HEAD")
 _POST = ("POST",)
 _CHAT = Endpoint(Kind.CHAT, "/chat/completions", methods=_POST)
+_ROUTED = {
+    "/chat/completions": (Kind.CHAT, Api.OPENAI),
+    "/messages": (Kind.MESSAGES, Api.ANTHROPIC),
+    "/messages/count_tokens": (Kind.COUNT, Api.ANTHROPIC),
+}
+
+
+def api_of(path: str) -> Api:
+    """The API that a client speaks, by the path below ``API_ROOT``."""
+    first = path.partition("?")[0].split("/", 2)[1:2]
+    return Api.ANTHROPIC if first == ["messages"] else Api.OPENAI
 
 
 def endpoint_of(method: str, target: str) -> Endpoint:
@@ -59,9 +82,12 @@ def endpoint_of(method: str, target: str) -> Endpoint:
     path = path[len(API_ROOT) :].rstrip("/")
     if _climbs(path):
         return Endpoint(Kind.UNKNOWN, target)
-    if path == "/chat/completions":
+    if (routed := _ROUTED.get(path)) is not None:
+        kind, api = routed
         # Without the trailing slash that the gateway forgives and providers may not.
-        return Endpoint(Kind.CHAT, path + query, methods=_POST)
+        return Endpoint(kind, path + query, methods=_POST, api=api)
+    if path == "/responses" and method == "POST":
+        return Endpoint(Kind.RESPONSES, path + query)
     if path == "/models":
         return Endpoint(Kind.MODELS, below, methods=_GET)
     if path.startswith("/models/"):
@@ -73,7 +99,7 @@ def endpoint_of(method: str, target: str) -> Endpoint:
         return Endpoint(Kind.FEEDBACK, below, methods=_POST)
     if path.startswith("/prism/") or not path:
         return Endpoint(Kind.UNKNOWN, target)
-    return Endpoint(Kind.OTHER, below)
+    return Endpoint(Kind.OTHER, below, api=api_of(path))
 
 
 def _climbs(path: str) -> bool:

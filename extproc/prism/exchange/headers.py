@@ -49,6 +49,8 @@ ATTEMPT_TIMEOUT_MS: Final = "x-prism-attempt-timeout-ms"
 the gateway's own limit only starts the next one there."""
 TABLE: Final = "x-prism-table"
 """The table that decided; its settings bound further attempts."""
+TRANSLATED: Final = "x-prism-translated"
+"""Attempt 1 goes to a provider of another API: the attempt stage has to translate it."""
 MAX_ATTEMPTS: Final = 5
 """As many attempts as a table may ask for; Envoy's routes know this many cluster headers."""
 
@@ -67,6 +69,7 @@ def further() -> tuple[str, ...]:
         API_PATH,
         ATTEMPT_TIMEOUT_MS,
         TABLE,
+        TRANSLATED,
     )
 
 
@@ -78,6 +81,7 @@ INTERNAL: Final = (
     ATTEMPT_TIMEOUT_MS,
     FIRST_CLUSTER,
     TABLE,
+    TRANSLATED,
     *(cluster_header(number) for number in range(1, MAX_ATTEMPTS + 1)),
 )
 

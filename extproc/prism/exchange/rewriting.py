@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prism.exchange import headers as names
+from prism.exchange.endpoints import API_ROOT
 from prism.exchange.steps import Rewrite
-from prism.exchange.targets import NONE_RESTS, Key, Resting, Target
+from prism.exchange.targets import KEY_HEADERS, NONE_RESTS, Key, Resting, Target
+from prism.exchange.translation import OWN_HEADERS, PATHS, VERSION, other
 from prism.prompt.document import Document, edit
-from prism.routing.catalog import Retry
+from prism.routing.catalog import Api, Retry
 from prism.routing.decision import Decision
 from prism.routing.racing import Race
 
 # The client's key is for the gateway; no provider may see it.
-_CLIENT_KEYS = ("api-key", "x-api-key")
+_CLIENT_KEYS: tuple[str, ...] = ("authorization", "api-key", "x-api-key")
+_OTHER_KEYS = {
+    api: tuple([name for name in _CLIENT_KEYS if name != header])
+    for api, header in KEY_HEADERS.items()
+}
+"""The headers of keys that a provider of some API has no use for."""
 
 
 def rewrite(
@@ -25,18 +32,22 @@ def rewrite(
     decision: Decision,
     decision_id: str,
     project_header: str | None,
+    api: Api = Api.OPENAI,
     race: Race | None = None,
     resting: Resting = NONE_RESTS,
 ) -> Rewrite:
-    """Write attempt 1 in full, and leave what the attempt stage needs for the others.
+    """Write attempt 1 in full, and leave what the attempt stage needs for the others. Where the
+    first provider does not speak the client's ``api``, attempt 1 is the attempt stage's, too.
 
     ``path`` is below the provider's base URL, with the query. ``document`` of ``None``
     leaves the body as it is. ``project_header`` is for the gateway alone, too. ``race`` has
     the targets race instead of following each other.
     """
     first = targets[0]
+    translated = first.api is not api
     set_headers = [
-        (":path", first.base_path + path),
+        # Until it is translated the path tells whose errors the client understands.
+        (":path", (API_ROOT if translated else first.base_path) + path),
         (names.DECISION_ID, decision_id),
     ]
     labels = {
@@ -49,10 +60,12 @@ def rewrite(
         set_headers += (
             (names.ENVOY_MAX_RETRIES, str(len(targets) - 1)),
             (names.ENVOY_PER_TRY_TIMEOUT_MS, timeout),
-            (names.FIRST_CLUSTER, first.cluster),
         )
+        if not translated:
+            set_headers.append((names.FIRST_CLUSTER, first.cluster))
     else:
-        # Without the first cluster's name, attempt 1 takes the internal listener, too.
+        # Without the first cluster's name, attempt 1 takes the internal listener, too: so it
+        # does where it is translated.
         set_headers += (
             (names.ENVOY_MAX_RETRIES, str(len(race.models) - 1)),
             (names.ENVOY_PER_TRY_TIMEOUT_MS, str(max(1, race.wait_ms))),
@@ -66,19 +79,21 @@ def rewrite(
         edited = edit(document, first.model_json, "prism")
         body = edited.body
         set_headers.append(("content-length", str(len(body))))
-        if len(targets) > 1 and edited.model_end:
+        if (len(targets) > 1 or translated) and edited.model_end:
             labels[names.MODEL_SPAN] = f"{edited.model_start}-{edited.model_end}"
-    if len(targets) > 1:
+    if len(targets) > 1 or translated:
         labels[names.API_PATH] = path
         labels[names.TABLE] = decision.table
-    remove: tuple[str, ...] = _CLIENT_KEYS
-    if project_header is not None:
-        remove = (*remove, project_header)
+    if translated:
+        labels[names.TRANSLATED] = "1"
     key = first.key(decision_id, resting)
     if key is None:
-        remove = (*remove, "authorization")
+        remove = _CLIENT_KEYS
     else:
+        remove = _OTHER_KEYS[first.api]
         set_headers += _key_headers(first, key, decision_id)
+    if project_header is not None:
+        remove = (*remove, project_header)
     return Rewrite(tuple(set_headers), remove, body, labels, reroute=True)
 
 
@@ -109,18 +124,48 @@ def rewrite_attempt(
         set_headers.append(("content-length", str(len(body))))
     else:
         body = None
-    remove: tuple[str, ...] = ()
     key = target.key(decision_id, resting, again)
     if key is None:
-        remove = ("authorization",)
+        remove = _CLIENT_KEYS
     else:
+        # The attempt before this one may have been at a provider of another API.
+        remove = _OTHER_KEYS[target.api]
+        set_headers += _key_headers(target, key, decision_id)
+    return Rewrite(tuple(set_headers), remove, body, {}, reroute=False)
+
+
+def rewrite_translated(
+    target: Target,
+    body: bytes,
+    *,
+    decision_id: str,
+    timeout_ms: int | None,
+    resting: Resting,
+    again: int,
+) -> Rewrite:
+    """Write an attempt whose ``body`` was translated to the API that the target speaks."""
+    set_headers = [
+        (":path", target.base_path + PATHS[target.api]),
+        ("content-length", str(len(body))),
+        ("content-type", "application/json"),
+    ]
+    if timeout_ms is not None:
+        set_headers.append((names.ENVOY_PER_TRY_TIMEOUT_MS, str(timeout_ms)))
+    if target.api is Api.ANTHROPIC:
+        set_headers.append(VERSION)
+    remove: tuple[str, ...] = OWN_HEADERS[other(target.api)]
+    key = target.key(decision_id, resting, again)
+    if key is None:
+        remove = (*remove, *_CLIENT_KEYS)
+    else:
+        remove = (*remove, *_OTHER_KEYS[target.api])
         set_headers += _key_headers(target, key, decision_id)
     return Rewrite(tuple(set_headers), remove, body, {}, reroute=False)
 
 
 def _key_headers(target: Target, key: Key, decision_id: str) -> list[tuple[str, str]]:
     """The key, and where there is a choice which one it is: the log of attempts knows no keys."""
-    found = [("authorization", key.authorization)]
+    found = [(KEY_HEADERS[target.api], key.value)]
     if len(target.keys) > 1:
         found.append((names.REQUEST_ID, f"{decision_id}.{key.number}"))
     return found

@@ -7,22 +7,22 @@ for the body: answered earlier, Envoy would have to close the client's connectio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from prism.exchange import answers
 from prism.exchange import headers as names
-from prism.exchange.asks import Asks, asks_of
 from prism.exchange.caller import caller_of
-from prism.exchange.conversation import conversation_id
 from prism.exchange.endpoints import Endpoint, Kind, endpoint_of
 from prism.exchange.errors import error
 from prism.exchange.feedback import Kept, feedback_answer, read_feedback
+from prism.exchange.reading import encoding_of, read_other, read_routed
 from prism.exchange.rewriting import rewrite
 from prism.exchange.steps import Classify, Proceed, Reply, RequestHeaders, Step, Submit
 from prism.exchange.targets import NONE_RESTS, Live, Resting, Target
-from prism.prompt.chat import Chat, kwargs_of, model_of, read_chat
-from prism.prompt.document import BadBody, Document, read
+from prism.exchange.translation import TRANSLATED, other, why_not
+from prism.prompt.document import BadBody, Document
 from prism.routing.budget import Spending, SpendingOf, nothing_spent
 from prism.routing.catalog import Table
 from prism.routing.decide import Health, decide, needs_classification
@@ -36,9 +36,11 @@ from prism.routing.sticking import Held
 NO_RACES = Races()
 """Nothing is known of races: none is held back."""
 _SERVED = (
-    "POST /v1/chat/completions, GET /v1/models, POST /v1/prism/route, POST /v1/prism/feedback "
-    "and the other paths of the OpenAI API under /v1"
+    "POST /v1/chat/completions, POST /v1/messages, POST /v1/responses, GET /v1/models, "
+    "POST /v1/prism/route, POST /v1/prism/feedback and the other paths of the OpenAI API under /v1"
 )
+UNROUTED = (Kind.OTHER, Kind.RESPONSES)
+"""What may name a model to pass through to, whatever the body is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +151,9 @@ class RouteStage:
         if self._held is not None:
             return self._held
         try:
-            kind = self._endpoint.kind
-            if kind is Kind.CHAT or kind is Kind.DRY_RUN:
-                return self._chat(body)
-            return self._other(body) if kind is Kind.OTHER else self._submit(body)
+            if self._endpoint.kind is Kind.FEEDBACK:
+                return self._submit(body)
+            return self._read(body)
         except BadBody as bad:
             return self._error(400, bad.code, bad.message, bad.param)
 
@@ -167,18 +168,22 @@ class RouteStage:
         spending = self._spending_of(self._caller.policy)
         conversation = self._signals.conversation
         held = self._recall(conversation) if self._goes_on and conversation else None
-        decision = decide(
+        decide_now = partial(
+            decide,
             self.live.plan,
             self._caller,
-            self._signals,
-            classification,
-            self.health,
+            classification=classification,
+            health=self.health,
             degraded=degraded,
             race_allowed=race_allowed,
             retry_allowed=retry_allowed,
             spending=spending,
             held=held,
         )
+        decision = decide_now(self._signals)
+        only = self.live.only_api[table.name]
+        if only is not self._endpoint.api and self._must_not_be_translated(decision):
+            decision = decide_now(self._signals)
         self.routed = Routed(
             signals=self._signals,
             classification=classification,
@@ -207,6 +212,7 @@ class RouteStage:
             decision=decision,
             decision_id=self.decision_id,
             project_header=self.live.plan.default_table.project_header,
+            api=self._endpoint.api,
             race=self.race,
             resting=self.resting,
         )
@@ -233,55 +239,48 @@ class RouteStage:
             return answers.models(self.live.plan, caller, self.decision_id)
         if endpoint.kind is Kind.MODEL:
             return answers.model(self.live.plan, caller, endpoint.name, self.decision_id)
-        encoding = _encoding(headers)
-        if encoding and endpoint.kind is not Kind.OTHER:
+        encoding = encoding_of(headers)
+        if encoding and endpoint.kind not in UNROUTED:
             message = (
                 f"Bodies in content-encoding {encoding[:40]!r} can't be routed; send it plain."
             )
             return self._error(415, "unsupported_encoding", message)
         return Proceed()
 
-    def _chat(self, body: bytes) -> Step:
-        document = self._document = read(body)
-        name = model_of(document)
-        if name is None:
-            message = "'model' is missing; send \"auto\" to have a model chosen."
-            raise BadBody("missing_model", message, "model")
-        asks = asks_of(self._request.headers, kwargs_of(document))
-        chat = read_chat(document)
-        talk = conversation_id(self._caller, asks.conversation, chat.opening)
-        self._goes_on = chat.standing.goes_on or asks.conversation is not None
-        self._signals = _signals(name, asks, chat, talk)
+    def _read(self, body: bytes) -> Step:
+        """Read what is asked, and have it classified where the task matters."""
+        headers, endpoint = self._request.headers, self._endpoint
+        if endpoint.kind in UNROUTED:
+            asked = read_other(endpoint, self._caller.table.auto_names, headers, body)
+        else:
+            asked = read_routed(endpoint.kind, headers, body, self._caller)
+        self._document, self._signals = asked.document, asked.signals
+        self._goes_on = asked.goes_on
+        if asked.text is None:
+            return self.on_classified(None, None)
         spending = self._spending_of(self._caller.policy)
-        if needs_classification(self.live.plan, self._caller, self._signals, spending):
-            return Classify(chat.text, self._caller.table.classifier.deadline_ms)
+        if needs_classification(self.live.plan, self._caller, asked.signals, spending):
+            return Classify(asked.text, self._caller.table.classifier.deadline_ms)
         return self.on_classified(None, None)
 
     def _submit(self, body: bytes) -> Step:
         policy = self._caller.policy
         return Submit(read_feedback(body), None if policy is None else policy.project)
 
-    def _other(self, body: bytes) -> Step:
-        """Any other path goes to the provider of the model it names, in body or header."""
-        headers = self._request.headers
-        document = read(body) if _is_json(headers, body) else None
-        asks = asks_of(headers, None if document is None else kwargs_of(document))
-        name = None if document is None else model_of(document)
-        wanted = asks.pin or name
-        if wanted is None or wanted in self._caller.table.auto_names:
-            what = "names no model" if wanted is None else f"can't use model {wanted!r}"
-            message = (
-                f"{self._method} /v1{self._endpoint.path[:100]} {what}: only chat completions are "
-                "routed by task; name a model in the body's 'model' or in X-Prism-Model-Prefer."
-            )
-            raise BadBody("missing_model", message, "model")
-        # Left as it is unless something in it must change.
-        if document is not None and (name is not None or "prism" in document.members):
-            self._document = document
-        self._signals = Signals(
-            wanted, asks.pin, asks.mode, asks.limits, frozenset(), 0, None, False
-        )
-        return self.on_classified(None, None)
+    def _must_not_be_translated(self, decision: Decision) -> bool:
+        """Whether a model of the decision would need a translation that can't be made; the
+        signals say so then. Tried only where such a model is among those that may answer."""
+        endpoint, document = self._endpoint, self._document
+        if endpoint.kind not in TRANSLATED or document is None:
+            return False
+        targets = self.live.targets
+        if all(targets[decision.table, name].api is endpoint.api for name in decision.models):
+            return False
+        reason = why_not(endpoint.api, document)
+        if reason is not None:
+            barred = {other(endpoint.api): reason}
+            self._signals = replace(self._signals, barred=barred)
+        return reason is not None
 
     def _targets(self, decision: Decision, retry_allowed: bool) -> list[Target] | Reply:
         """The decision's models that can be called; those whose key is missing can't."""
@@ -324,34 +323,12 @@ class RouteStage:
         param: str | None = None,
         again_s: int | None = None,
     ) -> Reply:
-        made = self.decision_id
-        return error(status, code, message, decision_id=made, param=param, retry_after_s=again_s)
-
-
-def _signals(name: str, asks: Asks, chat: Chat, conversation: str | None) -> Signals:
-    return Signals(
-        model=name,
-        pin=asks.pin,
-        mode=asks.mode,
-        limits=asks.limits,
-        needs=chat.needs,
-        input_tokens=chat.input_tokens,
-        max_output_tokens=chat.max_output_tokens,
-        stream=chat.stream,
-        acts_at_provider=chat.acts_at_provider,
-        conversation=conversation,
-        tools_at_work=chat.standing.tools_at_work,
-        sealed=chat.standing.sealed,
-    )
-
-
-def _is_json(headers: Mapping[str, str], body: bytes) -> bool:
-    if not body or _encoding(headers):
-        return False
-    return "json" in headers.get("content-type", "").lower() or body[:1] == b"{"
-
-
-def _encoding(headers: Mapping[str, str]) -> str:
-    """What the body is encoded with; empty where it is plain."""
-    encoding = headers.get("content-encoding", "").strip().lower()
-    return "" if encoding == "identity" else encoding
+        return error(
+            status,
+            code,
+            message,
+            decision_id=self.decision_id,
+            param=param,
+            api=self._endpoint.api,
+            retry_after_s=again_s,
+        )

@@ -21,7 +21,28 @@ class RequestHeaders:
 
 @dataclass(frozen=True, slots=True)
 class Proceed:
-    """Go on; the next event decides."""
+    """Go on; the next event decides. ``answer``: the stage must see the answer, too."""
+
+    answer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerHeaders:
+    """The headers of a provider's answer, names in lower case. ``complete``: no body follows."""
+
+    status: int
+    headers: Mapping[str, str]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTaken:
+    """What to do with an answer's headers, and how its body is to come: ``whole`` in one piece,
+    else piece by piece."""
+
+    set_headers: tuple[tuple[str, str], ...]
+    remove_headers: tuple[str, ...]
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)

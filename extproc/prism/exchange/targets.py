@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from prism.exchange.endpoints import API_ROOT
 from prism.routing.catalog import Api, Catalog, Model, Provider
 from prism.routing.plan import Plan
 
@@ -18,6 +19,8 @@ KEY_STATUS = (401, 403, 429)
 RETRIABLE_STATUS = (408, *KEY_STATUS)
 """Besides every 5xx (529, overloaded, among them): another provider, or another key, may do
 better."""
+KEY_HEADERS = {Api.OPENAI: "authorization", Api.ANTHROPIC: "x-api-key"}
+"""The header that carries the key, by the API that the provider speaks."""
 Resting = Mapping[tuple[str, str], float]
 """The keys that had better not be used just now: (cluster, name of the key) to when that ends,
 on any clock that is the same for all."""
@@ -29,13 +32,14 @@ class Key:
     """One key of a provider: the name of its credential, and what proves it.
 
     ``number`` is its place among the provider's credentials, missing ones counted too, so
-    that it means the same for as long as the cluster has its name.
+    that it means the same for as long as the cluster has its name. ``value`` is what the
+    provider's header for keys carries.
     """
 
     name: str
     number: int
     weight: int
-    authorization: str = field(repr=False)
+    value: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Target:
 
     ``cluster`` is the name of its Envoy cluster: it changes with anything that the cluster
     is made of, so a request decided under an older plan never meets a newer cluster.
-    ``base_path`` is the path of the provider's base URL. ``model_json`` is the upstream
+    ``base_path`` is what goes before the paths of its API. ``model_json`` is the upstream
     name as encoded JSON. ``keys`` are those that are there; empty where the provider takes
     none. ``missing_key`` names a key that should be there where none is.
     """
@@ -58,6 +62,12 @@ class Target:
     api: Api
     keys: tuple[Key, ...]
     missing_key: str | None
+
+    @property
+    def upstream_name(self) -> str:
+        """The model as its provider names it."""
+        name: str = msgspec.json.decode(self.model_json)
+        return name
 
     def key(self, decision_id: str, resting: Resting = NONE_RESTS, again: int = 0) -> Key | None:
         """The key for a request; ``None`` where the provider takes none.
@@ -97,12 +107,14 @@ class Live:
 
     ``targets`` is keyed by table and model name. ``clusters`` is keyed by cluster name and
     also holds targets of older plans, for as long as a request decided under one may still
-    start an attempt.
+    start an attempt. ``only_api`` is the one that all providers of a table's models speak;
+    ``None`` where they differ.
     """
 
     plan: Plan
     targets: Mapping[tuple[str, str], Target]
     clusters: Mapping[str, Target]
+    only_api: Mapping[str, Api | None]
 
     @property
     def version(self) -> str:
@@ -133,12 +145,20 @@ def compile_live(plan: Plan, catalog: Catalog, keys: Mapping[str, str]) -> Live:
             target = _target(model, table.providers[model.provider], keys)
             # Tables that name the same model at the same provider share its cluster.
             targets[table.name, model.name] = clusters.setdefault(target.cluster, target)
-    return Live(plan, targets, clusters)
+    return Live(plan, targets, clusters, _only_apis(targets))
+
+
+def _only_apis(targets: Mapping[tuple[str, str], Target]) -> dict[str, Api | None]:
+    found: dict[str, Api | None] = {}
+    for (table, _), target in targets.items():
+        found[table] = target.api if found.get(table, target.api) is target.api else None
+    return found
 
 
 def _target(model: Model, provider: Provider, keys: Mapping[str, str]) -> Target:
+    scheme = "Bearer " if provider.api is Api.OPENAI else ""
     there = tuple(
-        Key(credential.key, number, credential.weight, f"Bearer {keys[credential.key]}")
+        Key(credential.key, number, credential.weight, scheme + keys[credential.key])
         for number, credential in enumerate(provider.credentials)
         if keys.get(credential.key)
     )
@@ -147,12 +167,21 @@ def _target(model: Model, provider: Provider, keys: Mapping[str, str]) -> Target
         model=model.name,
         provider=provider.name,
         base_url=provider.base_url,
-        base_path=urlsplit(provider.base_url).path.rstrip("/"),
+        base_path=_base_path(provider),
         model_json=msgspec.json.encode(model.upstream_name),
         api=provider.api,
         keys=there,
         missing_key=provider.credentials[0].key if provider.credentials and not there else None,
     )
+
+
+def _base_path(provider: Provider) -> str:
+    """The path of the base URL. Anthropic's SDKs take it without the version, OpenAI's with
+    it; so for Anthropic's API either will do."""
+    path = urlsplit(provider.base_url).path.rstrip("/")
+    if provider.api is Api.ANTHROPIC and not path.endswith(API_ROOT):
+        return path + API_ROOT
+    return path
 
 
 def cluster_name(model: Model, provider: Provider) -> str:

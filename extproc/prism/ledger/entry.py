@@ -19,6 +19,7 @@ _OUTCOME_MEMBERS = {
     "input_tokens": "input_tokens",
     "output_tokens": "output_tokens",
     "cached_input_tokens": "cached_input_tokens",
+    "cache_write_tokens": "cache_write_tokens",
     "first_byte_ms": "first_byte_ms",
     "total_ms": "total_ms",
 }

@@ -49,6 +49,7 @@ decisions = Table(
     Column("input_tokens", BigInteger),
     Column("output_tokens", BigInteger),
     Column("cached_input_tokens", BigInteger),
+    Column("cache_write_tokens", BigInteger),
     Column("first_byte_ms", Double),
     Column("total_ms", Double),
     Column("cost_usd", Double),
@@ -75,6 +76,6 @@ SIZED = (decisions, feedback)
 """What counts against the ledger's bound on size."""
 OUTCOME = (
     *("status", "answered_by", "provider", "attempts", "input_tokens", "output_tokens"),
-    *("cached_input_tokens", "first_byte_ms", "total_ms", "cost_usd"),
+    *("cached_input_tokens", "cache_write_tokens", "first_byte_ms", "total_ms", "cost_usd"),
 )
 """The columns of ``decisions`` that are known only once a request is over."""

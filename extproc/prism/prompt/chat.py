@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import msgspec
 
 from prism.prompt.document import BadBody, Document
+from prism.prompt.members import ceiling, decode, member, utf8_length
 from prism.prompt.standing import FIRST, NOTHING, Standing, opening, standing
 from prism.routing.catalog import Capability, Mode
 
@@ -24,8 +24,6 @@ IMAGE_TOKENS = 765
 MESSAGE_TOKENS = 4
 # UTF-8 bytes in a token: about 4 for English, and 3 bytes a character, 0.75 tokens, for CJK.
 BYTES_PER_TOKEN = 4
-# No model answers at such length; larger numbers are no token counts but mistakes.
-MOST_TOKENS = 2**31 - 1
 MODEL_CHARS = 256
 """A longer name than this names no model, and is not carried into messages and records."""
 
@@ -78,8 +76,7 @@ _MODEL = msgspec.json.Decoder(str)
 _FORMAT = msgspec.json.Decoder(ResponseFormat | None)
 _TOOLS = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _TOOL = msgspec.json.Decoder(Tool)
-_STREAM = msgspec.json.Decoder(bool | None)
-_TOKENS = msgspec.json.Decoder(int | None)
+SWITCH = msgspec.json.Decoder(bool | None)
 _KWARGS = msgspec.json.Decoder(Kwargs | None)
 _SWITCHES = ("store", "background")
 _RUN_BY_CLIENT = frozenset({"function", "custom"})
@@ -107,7 +104,7 @@ class Chat:
 
 def model_of(document: Document) -> str | None:
     """The value of ``model``; ``None`` where it is missing. Raises ``BadBody``."""
-    model: str | None = _member(document, "model", _MODEL)
+    model: str | None = member(document, "model", _MODEL)
     if model is not None and not model:
         raise BadBody("invalid_model", "'model' is empty.", "model")
     if model is not None and len(model) > MODEL_CHARS:
@@ -118,19 +115,19 @@ def model_of(document: Document) -> str | None:
 
 def kwargs_of(document: Document) -> Kwargs | None:
     """The body's ``prism`` object, ``None`` where there is none. Raises ``BadBody``."""
-    kwargs: Kwargs | None = _member(document, "prism", _KWARGS)
+    kwargs: Kwargs | None = member(document, "prism", _KWARGS)
     return kwargs
 
 
 def read_chat(document: Document) -> Chat:
     """Read the members of a chat request that decide its route. Raises ``BadBody``."""
-    messages: list[Message] | None = _member(document, "messages", _MESSAGES)
+    messages: list[Message] | None = member(document, "messages", _MESSAGES)
     if not messages:
         what = "is empty" if messages is not None else "is missing"
         raise BadBody("no_messages", f"'messages' {what}; send at least one message.", "messages")
     size, pictures = _measure(messages)
-    tools = _member(document, "tools", _TOOLS) or _member(document, "functions", _TOOLS)
-    form: ResponseFormat | None = _member(document, "response_format", _FORMAT)
+    tools = member(document, "tools", _TOOLS) or member(document, "functions", _TOOLS)
+    form: ResponseFormat | None = member(document, "response_format", _FORMAT)
     needs = set()
     if tools:
         needs.add(Capability.TOOLS)
@@ -145,8 +142,8 @@ def read_chat(document: Document) -> Chat:
         input_tokens=size // BYTES_PER_TOKEN
         + MESSAGE_TOKENS * len(messages)
         + IMAGE_TOKENS * pictures,
-        max_output_tokens=_max_tokens(document),
-        stream=bool(_member(document, "stream", _STREAM)),
+        max_output_tokens=ceiling(document, "max_completion_tokens", "max_tokens"),
+        stream=bool(member(document, "stream", SWITCH)),
         acts_at_provider=_acts_at_provider(document, tools),
         opening=opening(messages),
         standing=standing(messages) if len(messages) > 1 else FIRST,
@@ -155,7 +152,7 @@ def read_chat(document: Document) -> Chat:
 
 def read_messages(encoded: bytes | msgspec.Raw) -> list[Message]:
     """Decode the value of ``messages``; raises ``BadBody``."""
-    messages: list[Message] = _decode(encoded, "messages", _MESSAGES)
+    messages: list[Message] = decode(encoded, "messages", _MESSAGES)
     return messages
 
 
@@ -222,46 +219,10 @@ def _measure(messages: list[Message]) -> tuple[int, int]:
     for message in messages:
         content = message.content
         if isinstance(content, str):
-            size += _utf8_length(content)
+            size += utf8_length(content)
         elif content:
             for part in content:
                 if part.text:
-                    size += _utf8_length(part.text)
+                    size += utf8_length(part.text)
                 pictures += part.type in _PICTURES
     return size, pictures
-
-
-def _utf8_length(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
-
-
-def _max_tokens(document: Document) -> int | None:
-    """The caller's ceiling of output tokens; the newer member counts where there are both."""
-    for name in ("max_completion_tokens", "max_tokens"):
-        limit: int | None = _member(document, name, _TOKENS)
-        if limit is None:
-            continue
-        if not 1 <= limit <= MOST_TOKENS:
-            what = f"must be 1 to {MOST_TOKENS}"
-            raise BadBody("invalid_max_tokens", f"'{name}' {what}.", name)
-        return limit
-    return None
-
-
-def _member(document: Document, name: str, decoder: msgspec.json.Decoder[Any]) -> Any:
-    encoded = document.value(name)
-    return None if encoded is None else _decode(encoded, name, decoder)
-
-
-def _decode(encoded: bytes | msgspec.Raw, name: str, decoder: msgspec.json.Decoder[Any]) -> Any:
-    try:
-        return decoder.decode(encoded)
-    except msgspec.ValidationError as error:
-        # msgspec writes "Expected `str`, got `int` - at `$[0].role`".
-        what, _, where = str(error).partition(" - at ")
-        place = name + where.strip("`").removeprefix("$")
-        raise BadBody("invalid_type", f"{place}: {what}.", name) from None
-    except RecursionError:
-        raise BadBody("too_deep", f"{name!r} is nested too deeply.", name) from None
-    except msgspec.DecodeError as error:
-        raise BadBody("invalid_json", f"{name!r} is not valid JSON: {error}.", name) from None

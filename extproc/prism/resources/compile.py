@@ -119,6 +119,7 @@ def _model(item: Mapping[str, Any]) -> Model:
             input=float(price["inputPerMillion"]),
             output=float(price["outputPerMillion"]),
             cached_input=float(price.get("cachedInputPerMillion", price["inputPerMillion"])),
+            cache_write=float(price.get("cacheWritePerMillion", price["inputPerMillion"])),
         ),
         quality={task: float(item["quality"][task]) for task in TASKS},
         latency=Latency(

@@ -12,7 +12,7 @@ from prism.resources.lint_predictor import lint_predictor
 from prism.resources.loose import Spec, entries, mapping, names, number, text, texts
 from prism.resources.problem import Finding, Path, did_you_mean, format_path, show, warning
 from prism.resources.secrecy import looks_like_secret
-from prism.routing.catalog import MODES, TASKS, Api
+from prism.routing.catalog import MODES, TASKS, Api, Capability
 from prism.routing.identify import UNREAD_HEADERS, UNREAD_PREFIX
 
 # Headers that Envoy or Prism set, or that carry something else than a project.
@@ -49,12 +49,6 @@ def _providers(spec: Spec) -> Iterator[Finding]:
         name = text(provider, "name")
         if sure and name and name not in used:
             yield warning(path, f"no model has the provider {show(name)}; add one or remove it")
-        if provider.get("api") == Api.ANTHROPIC:
-            message = (
-                "requests are not translated to this API yet, so no model of this provider is "
-                "ever chosen; use the provider's OpenAI-compatible endpoint with api: OpenAI"
-            )
-            yield warning((*path, "api"), message)
         if message := _bad_url(text(provider, "baseURL")):
             yield Finding((*path, "baseURL"), message)
         for number_, credential in entries(provider, "credentials"):
@@ -102,6 +96,11 @@ def _models(spec: Spec) -> Iterator[Finding]:
         if (name := text(model, "name")) in autos:
             message = f"{show(name)} is in spec.autoNames, so no request could ask for this model"
             yield Finding((*path, "name"), message)
+        if text(providers.get(provider, {}), "api") == Api.ANTHROPIC:
+            for place, capability in texts(model, "capabilities"):
+                if capability == Capability.RESPONSES:
+                    message = "its provider speaks Anthropic's API, which has no Responses"
+                    yield warning((*path, "capabilities", place), message)
         yield from _price(mapping(model, "price"), (*path, "price"))
 
 

@@ -134,7 +134,12 @@ def _from_cell(case: Case, trace: list[Reason]) -> Sequence[Model] | Refusal:
 def _able_of_cell(case: Case, cell: Cell, trace: list[Reason]) -> Sequence[Model]:
     trace += cell.ruled_out
     # The common case: what holds for every candidate needs no look at any.
-    if case.signals.needs <= cell.capabilities and case.room <= cell.context_length:
+    signals = case.signals
+    if (
+        signals.needs <= cell.capabilities
+        and case.room <= cell.context_length
+        and not signals.barred
+    ):
         return cell.candidates
     return _able(case, cell.candidates, trace)
 
@@ -183,6 +188,10 @@ def _able(case: Case, models: Iterable[Model], trace: list[Reason]) -> list[Mode
 
 def _lacks(case: Case, model: Model) -> str | None:
     """What the request needs and ``model`` has not."""
+    if barred := case.signals.barred:
+        api = case.scope.table.providers[model.provider].api
+        if (why := barred.get(api)) is not None:
+            return why
     missing = case.signals.needs - model.capabilities
     if missing:
         return f"lacks {', '.join(sorted(missing))}"

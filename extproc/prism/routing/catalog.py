@@ -41,6 +41,8 @@ class Capability(StrEnum):
     TOOLS = "tools"
     VISION = "vision"
     JSON_SCHEMA = "jsonSchema"
+    RESPONSES = "responses"
+    """Its provider serves it by OpenAI's Responses API, too."""
 
 
 class FailureMode(StrEnum):
@@ -96,11 +98,13 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """List price in US dollars per million tokens."""
+    """List price in US dollars per million tokens. ``cache_write`` is for tokens that the
+    provider puts into its cache."""
 
     input: float
     output: float
     cached_input: float
+    cache_write: float
 
 
 @dataclass(frozen=True, slots=True)

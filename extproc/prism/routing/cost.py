@@ -18,17 +18,24 @@ _PER_MILLION = 1_000_000
 
 
 def cost_usd(
-    price: Price, input_tokens: int, output_tokens: int, cached_input_tokens: int = 0
+    price: Price,
+    input_tokens: int,
+    output_tokens: int,
+    cached_input_tokens: int = 0,
+    cache_write_tokens: int = 0,
 ) -> float:
     """US dollars for one request.
 
     ``cached_input_tokens`` are part of ``input_tokens``, as in OpenAI's
-    ``usage.prompt_tokens_details.cached_tokens``; more than all of them counts as all.
+    ``usage.prompt_tokens_details.cached_tokens``, and so are ``cache_write_tokens``, which the
+    provider put into its cache; more than all of them counts as all.
     """
     cached = min(cached_input_tokens, input_tokens)
+    written = min(cache_write_tokens, input_tokens - cached)
     return (
-        (input_tokens - cached) * price.input
+        (input_tokens - cached - written) * price.input
         + cached * price.cached_input
+        + written * price.cache_write
         + output_tokens * price.output
     ) / _PER_MILLION
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prism.routing.budget import Spending, Spent
-from prism.routing.catalog import Capability, Limits, Mode, Period, Task, WhenSpent
+from prism.routing.catalog import Api, Capability, Limits, Mode, Period, Task, WhenSpent
 from prism.routing.decision import Decision, ErrorCode, Estimate, Reason, Refusal, Step
 from prism.routing.signals import Classification, Corrections, Signals
 
@@ -36,6 +36,7 @@ def signals_to_json(signals: Signals) -> dict[str, Any]:
         "conversation": signals.conversation,
         "toolsAtWork": signals.tools_at_work,
         "sealed": signals.sealed,
+        "barred": {api.value: why for api, why in signals.barred.items()},
     }
 
 
@@ -55,6 +56,7 @@ def signals_from_json(data: Mapping[str, Any]) -> Signals:
         conversation=data.get("conversation"),
         tools_at_work=data.get("toolsAtWork", False),
         sealed=data.get("sealed", False),
+        barred={Api(api): why for api, why in data.get("barred", {}).items()},
     )
 
 

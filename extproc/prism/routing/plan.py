@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from prism.routing.catalog import (
     MODES,
-    Api,
     Capability,
     Catalog,
     Limits,
@@ -143,13 +142,11 @@ def _unbound(table: Table, known: Scope | None) -> Scope:
 
 def _scope(table: Table, policy: Policy | None, unbound: Scope | None) -> Scope:
     """``unbound`` is the scope of the table under no policy, once it is known."""
-    ruled_out = _unspoken(table) if unbound is None else dict(unbound.ruled_out)
-    if policy is not None:
-        ruled_out |= _ruled_out(table, policy)
+    ruled_out = {} if policy is None else _ruled_out(table, policy)
     models: Mapping[str, Model] = {
         name: model for name, model in table.models.items() if name not in ruled_out
     }
-    if unbound is not None and ruled_out == unbound.ruled_out:
+    if unbound is not None and not ruled_out:
         # Most of thousands of policies rule nothing out: they share what is the same.
         models, cells = unbound.models, unbound.cells
     else:
@@ -172,19 +169,6 @@ def _scope(table: Table, policy: Policy | None, unbound: Scope | None) -> Scope:
         forced={} if policy is None else _forced(table, policy),
         reason=Reason(Step.PROJECT, reason),
     )
-
-
-def _unspoken(table: Table) -> dict[str, Reason]:
-    """Models whose provider speaks an API that requests can't be translated to."""
-    return {
-        name: Reason(
-            Step.ELIGIBLE,
-            f"its provider speaks {api}'s API, to which requests are not translated",
-            name,
-        )
-        for name, model in table.models.items()
-        if (api := table.providers[model.provider].api) is not Api.OPENAI
-    }
 
 
 def _ruled_out(table: Table, policy: Policy) -> dict[str, Reason]:

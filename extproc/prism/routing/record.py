@@ -38,8 +38,8 @@ class Outcome:
 
     ``status`` is HTTP's, as the client saw it. ``provider`` and ``model`` are those that
     really answered. ``note`` says why Prism ended the attempts, where it did. Tokens are
-    the provider's count, ``cached_input_tokens`` being part of ``input_tokens``. Times are
-    milliseconds since the request came in.
+    the provider's count, ``cached_input_tokens`` and ``cache_write_tokens`` being parts of
+    ``input_tokens``. Times are milliseconds since the request came in.
     """
 
     status: int | None = None
@@ -52,6 +52,7 @@ class Outcome:
     first_byte_ms: float | None = None
     total_ms: float | None = None
     note: str | None = None
+    cache_write_tokens: int | None = None
 
     def to_json_dict(self) -> dict[str, Any]:
         """What is known, ready for ``json.dumps``."""
@@ -72,6 +73,7 @@ _OUTCOME_KEYS = {
     "input_tokens": "inputTokens",
     "output_tokens": "outputTokens",
     "cached_input_tokens": "cachedInputTokens",
+    "cache_write_tokens": "cacheWriteTokens",
     "first_byte_ms": "firstByteMs",
     "total_ms": "totalMs",
     "note": "note",
@@ -173,10 +175,14 @@ def spent_usd(plan: Plan, table: str, outcome: Outcome) -> float | None:
     model = None if found is None else found.models.get(outcome.model or "")
     if model is None or outcome.input_tokens is None:
         return None
-    # Embeddings have no output.
-    output, cached = outcome.output_tokens or 0, outcome.cached_input_tokens or 0
-    tokens = outcome.input_tokens, output, cached
-    return cost_usd(model.price, *tokens)
+    return cost_usd(
+        model.price,
+        outcome.input_tokens,
+        # Embeddings have no output.
+        outcome.output_tokens or 0,
+        outcome.cached_input_tokens or 0,
+        outcome.cache_write_tokens or 0,
+    )
 
 
 def _held_to_json(held: Held) -> dict[str, Any]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from prism.routing.catalog import Capability, Limits, Mode, Task
+from prism.routing.catalog import Api, Capability, Limits, Mode, Task
+
+NONE_BARRED: Mapping[Api, str] = MappingProxyType({})
+"""Whatever API a model's provider speaks, it may take the request."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +65,7 @@ class Signals:
     ``conversation`` is the hash that tells one from another, ``None`` where the request is of
     none. ``tools_at_work``: it brings results of tools that the model asked for in this turn.
     ``sealed``: it brings reasoning that only the provider that wrote it can read.
+    ``barred`` says why models can't take the request whose provider speaks that API.
     """
 
     model: str
@@ -75,3 +80,4 @@ class Signals:
     conversation: str | None = None
     tools_at_work: bool = False
     sealed: bool = False
+    barred: Mapping[Api, str] = field(default_factory=lambda: NONE_BARRED)

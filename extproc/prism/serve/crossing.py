@@ -6,7 +6,7 @@ before it. Each entry has its own time, by Envoy's clock.
 
 from __future__ import annotations
 
-from prism.envoy.filters import FLUSH_S
+from prism.envoy.logs import FLUSH_S
 
 LATE_S = 10 * FLUSH_S
 """By how much one log may be behind the other. Where times differ by more, the clock was set, and

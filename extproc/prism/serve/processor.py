@@ -14,6 +14,7 @@ import grpc
 
 from prism.envoy.names import ATTEMPT_STAGE, ROUTE_AT_ONCE, STAGE
 from prism.exchange import answers
+from prism.exchange.answering import Answering
 from prism.exchange.attempt import AttemptStage
 from prism.exchange.headers import TRACEPARENT
 from prism.exchange.route import RouteStage
@@ -216,11 +217,34 @@ class Processor:
         if type(step) is not Proceed:
             await context.write(_encode(step, on_body=False))
             return
-        await context.write(ext_proc.PROCEED_HEADERS)
+        await context.write(ext_proc.PROCEED_TO_ANSWER if step.answer else ext_proc.PROCEED_HEADERS)
         message = await context.read()
         if message is _EOF:
             return
         await context.write(_encode(stage.on_body(message.request_body.body), on_body=True))
+        if stage.answering is not None:
+            await _translate(stage.answering, context)
+
+
+async def _translate(answering: Answering, context: Any) -> None:
+    """The answer of an attempt, from the provider's API to the client's."""
+    message = await context.read()
+    headers = None if message is _EOF else ext_proc.answer_headers(message)
+    if headers is None:
+        return
+    taken = answering.on_headers(headers)
+    if isinstance(taken, Reply):
+        await context.write(ext_proc.reply_message(taken))
+        return
+    await context.write(ext_proc.taken_message(taken))
+    last = headers.complete
+    while not last and (message := await context.read()) is not _EOF:
+        last = message.response_body.end_of_stream
+        body = answering.on_body(message.response_body.body, last=last)
+        if isinstance(body, Reply):
+            await context.write(ext_proc.reply_message(body))
+            return
+        await context.write(ext_proc.answer_body_message(body, whole=taken.whole))
 
 
 class ExtProc(grpc.GenericRpcHandler):

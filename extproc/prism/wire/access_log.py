@@ -209,9 +209,16 @@ def _outcome(entry: HTTPAccessLogEntry) -> Outcome:
 
     def tokens(key: str) -> int | None:
         # A provider's own words: only a count is taken as one.
-        number = usage[key].number_value if key in usage else -1.0
+        if key not in usage or usage[key].WhichOneof("kind") != "number_value":
+            return None
+        number = usage[key].number_value
         return int(number) if 0 <= number < MOST_TOKENS else None
 
+    read, created = tokens("cache_read"), tokens("cache_created")
+    taken = tokens("input")
+    if taken is not None:
+        # Anthropic's API counts those from and to the cache apart.
+        taken += (read or 0) + (created or 0)
     answered = response.response_headers
     first = common.time_to_first_downstream_tx_byte
     started = common.HasField("time_to_first_downstream_tx_byte")
@@ -221,9 +228,10 @@ def _outcome(entry: HTTPAccessLogEntry) -> Outcome:
         provider=answered.get(headers.PROVIDER),
         model=answered.get(headers.MODEL),
         attempts=common.upstream_request_attempt_count or None,
-        input_tokens=tokens("input"),
+        input_tokens=taken,
         output_tokens=tokens("output"),
-        cached_input_tokens=tokens("cached"),
+        cached_input_tokens=tokens("cached") if read is None else read,
+        cache_write_tokens=tokens("cache_write") if created is None else created,
         first_byte_ms=first.seconds * 1000 + first.nanos / 1e6 if started else None,
         total_ms=total.seconds * 1000 + total.nanos / 1e6,
     )

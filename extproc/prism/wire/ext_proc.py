@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
+from envoy.extensions.filters.http.ext_proc.v3.processing_mode_pb2 import ProcessingMode
 from envoy.service.ext_proc.v3.external_processor_pb2 import (
     BodyResponse,
     CommonResponse,
@@ -24,7 +25,7 @@ from google.protobuf.message import DecodeError
 from prism.envoy.filters import AT_ONCE_ATTRIBUTES
 from prism.envoy.names import EXT_PROC, HEADERS, METADATA
 from prism.exchange import headers
-from prism.exchange.steps import Reply, RequestHeaders, Rewrite
+from prism.exchange.steps import AnswerHeaders, AnswerTaken, Reply, RequestHeaders, Rewrite
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
 METHOD = "Process"
@@ -43,6 +44,26 @@ decode = ProcessingRequest.FromString
 PROCEED_HEADERS: bytes = ProcessingResponse(request_headers=HeadersResponse()).SerializeToString()
 
 
+_WHOLE, _PIECES = ProcessingMode.BUFFERED, ProcessingMode.STREAMED
+
+
+def _mode(answer_body: int) -> ProcessingMode:
+    """Of an attempt whose answer is to be seen; what is not named here keeps its default."""
+    return ProcessingMode(
+        request_body_mode=ProcessingMode.BUFFERED,
+        response_header_mode=ProcessingMode.SEND,
+        response_body_mode=answer_body,
+        request_trailer_mode=ProcessingMode.SKIP,
+        response_trailer_mode=ProcessingMode.SKIP,
+    )
+
+
+PROCEED_TO_ANSWER: bytes = ProcessingResponse(
+    request_headers=HeadersResponse(), mode_override=_mode(_WHOLE)
+).SerializeToString()
+"""Go on, and have the answer sent, too."""
+
+
 def headers_event(message: ProcessingRequest) -> RequestHeaders:
     """The headers of a request; a name that comes twice is joined by commas (RFC 9110, 5.3)."""
     http = message.request_headers
@@ -52,6 +73,45 @@ def headers_event(message: ProcessingRequest) -> RequestHeaders:
         name = header.key
         found[name] = f"{found[name]},{value}" if name in found else value
     return RequestHeaders(found, http.end_of_stream)
+
+
+def answer_headers(message: ProcessingRequest) -> AnswerHeaders | None:
+    """The headers of an answer; ``None`` where the message is another one."""
+    if not message.HasField("response_headers"):
+        return None
+    http = message.response_headers
+    found = {
+        header.key: (header.raw_value or header.value.encode()).decode("utf-8", "replace")
+        for header in http.headers.headers
+    }
+    return AnswerHeaders(int(found.pop(":status", "0")), found, http.end_of_stream)
+
+
+def taken_message(step: AnswerTaken) -> bytes:
+    """What is to be done with an answer's headers."""
+    mutation = HeaderMutation(
+        set_headers=[_option(name, value) for name, value in step.set_headers],
+        remove_headers=step.remove_headers,
+    )
+    encoded: bytes = ProcessingResponse(
+        response_headers=HeadersResponse(response=CommonResponse(header_mutation=mutation)),
+        mode_override=_mode(_WHOLE if step.whole else _PIECES),
+    ).SerializeToString()
+    return encoded
+
+
+def answer_body_message(body: bytes, *, whole: bool) -> bytes:
+    """The body of an answer, or a piece of one, in place of the one that came."""
+    response = ProcessingResponse()
+    common = response.response_body.response
+    if body:
+        common.body_mutation.body = body
+    else:
+        common.body_mutation.clear_body = True
+    if whole:
+        common.header_mutation.set_headers.append(_option("content-length", str(len(body))))
+    encoded: bytes = response.SerializeToString()
+    return encoded
 
 
 def decode_at_once(data: bytes) -> ProcessingRequest | None:
@@ -151,7 +211,10 @@ def reply_message(step: Reply) -> bytes:
 __all__ = [
     "METHOD",
     "PROCEED_HEADERS",
+    "PROCEED_TO_ANSWER",
     "SERVICE",
+    "answer_body_message",
+    "answer_headers",
     "decode",
     "decode_at_once",
     "headers_at_once",
@@ -159,4 +222,5 @@ __all__ = [
     "reply_message",
     "rewrite_at_once",
     "rewrite_message",
+    "taken_message",
 ]

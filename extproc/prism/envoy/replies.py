@@ -1,0 +1,80 @@
+"""The answers that Envoy itself gives, in the shapes of both APIs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prism.envoy.routes import REFUSED_STATUS
+from prism.exchange.endpoints import MESSAGES
+
+
+def local_replies() -> dict[str, Any]:
+    """Errors that Envoy itself answers with, in the shape that the client understands: at each
+    place in both listeners the path tells whose that is."""
+    too_large = "The request is larger than the gateway accepts."
+    late = "No model began to answer in time."
+    refused = _status_is(REFUSED_STATUS)
+    said = "%LOCAL_REPLY_BODY%"
+    large = _status_is(413)
+    other: dict[str, Any] = {"response_flag_filter": {}}
+    slow = _both(_status_is(504), {"response_flag_filter": {"flags": ["UT"]}})
+    return {
+        "mappers": [
+            _mapper(
+                _both(refused, _FOR_MESSAGES),
+                _anthropic("api_error", said, "provider_credential_refused"),
+                502,
+            ),
+            _mapper(refused, _openai("provider_credential_refused", "gateway_error", said), 502),
+            _mapper(_both(large, _FOR_MESSAGES), _anthropic("request_too_large", too_large)),
+            _mapper(large, _openai("request_too_large", "invalid_request_error", too_large)),
+            _mapper(
+                _both(slow, _FOR_MESSAGES),
+                _anthropic("timeout_error", late, "%RESPONSE_CODE_DETAILS%"),
+            ),
+            _mapper(slow, _openai("%RESPONSE_CODE_DETAILS%", "gateway_error", late)),
+            # Any flag: Envoy could not do its work. Prism's own answers come without.
+            _mapper(
+                _both(other, _FOR_MESSAGES),
+                _anthropic("api_error", said, "%RESPONSE_CODE_DETAILS%"),
+            ),
+            _mapper(other, _openai("%RESPONSE_CODE_DETAILS%", "gateway_error", said)),
+        ]
+    }
+
+
+_FOR_MESSAGES = {
+    "header_filter": {
+        "header": {
+            "name": ":path",
+            # At a provider, something may come before it.
+            "string_match": {"safe_regex": {"regex": f"[^?]*{MESSAGES}([/?].*)?"}},
+        }
+    }
+}
+
+
+def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {"and_filter": {"filters": [one, other]}}
+
+
+def _mapper(
+    which: dict[str, Any], error: dict[str, Any], status: int | None = None
+) -> dict[str, Any]:
+    """``status`` stands instead of the reply's own."""
+    made: dict[str, Any] = {"filter": which, "body_format_override": {"json_format": error}}
+    return made if status is None else {**made, "status_code": status}
+
+
+def _openai(code: str, kind: str, message: str) -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+def _anthropic(kind: str, message: str, code: str | None = None) -> dict[str, Any]:
+    error = {"type": kind, "message": message, "code": code or kind}
+    return {"type": "error", "error": error, "request_id": None}
+
+
+def _status_is(status: int) -> dict[str, Any]:
+    value = {"default_value": status, "runtime_key": f"prism.local_reply.{status}"}
+    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
