@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import httpx
 import openai
 import pytest
 
 from prism.providers import ModelTiming, ProviderSpec, SimulatedProviders
 
-from . import config
-from .running import Gateway, chat, simulated, until
+from . import both_apis, config
+from .running import Gateway, simulated, until
+from .running import chat as chat_body
 
 
 def specs() -> list[ProviderSpec]:
@@ -74,17 +76,26 @@ RETRIED = {401, 408, 429, 500, 503, 529}
 def healed(request: pytest.FixtureRequest, providers: SimulatedProviders) -> Iterator[None]:
     """Let no failure of a test count in the next: three in a row put a model last."""
     yield
-    if "own_gateway" in request.fixturenames:
-        return
-    gateway: Gateway = request.getfixturevalue("shared_gateway")
+    if "own_gateway" not in request.fixturenames:
+        heal(request.getfixturevalue("shared_gateway"), providers, config.MODELS)
+
+
+@pytest.fixture
+def both_healed(both_gateway: Gateway, both_providers: SimulatedProviders) -> Iterator[None]:
+    """The same for the gateway of both APIs."""
+    yield
+    heal(both_gateway, both_providers, both_apis.MODELS)
+
+
+def heal(gateway: Gateway, providers: SimulatedProviders, known: Iterable[str]) -> None:
     failed = {r.model for r in providers.requests if r.status is None or r.status in RETRIED}
-    models = [model for model in config.MODELS if config.upstream(model) in failed]
+    models = [model for model in known if config.upstream(model) in failed]
     providers.reset()
     for model in models:
         # The failure is known before the success that clears it.
         until(lambda model=model: model in gateway.status()["failuresInARow"], f"{model} to fail")
         headers = {"authorization": f"Bearer {config.CLIENT_KEY}"}
-        body = {**chat("hi"), "model": model}
+        body = {**chat_body("hi"), "model": model}
         url = f"{gateway.base_url}/chat/completions"
         assert httpx.post(url, json=body, headers=headers).status_code == 200
         until(lambda m=model: m not in gateway.status()["failuresInARow"], f"{model} to be well")
@@ -121,4 +132,53 @@ def http(gateway: Gateway) -> Iterator[httpx.Client]:
     """A plain HTTP client with the same key."""
     headers = {"authorization": f"Bearer {config.CLIENT_KEY}"}
     with httpx.Client(base_url=gateway.base_url, headers=headers, timeout=60) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def shared_both(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[SimulatedProviders, Gateway]]:
+    with both_apis.running(tmp_path_factory.mktemp("both")) as made:
+        yield made
+
+
+@pytest.fixture
+def both_providers(shared_both: tuple[SimulatedProviders, Gateway]) -> SimulatedProviders:
+    """Providers of both APIs, without faults and with nothing received."""
+    shared_both[0].reset()
+    return shared_both[0]
+
+
+@pytest.fixture
+def both_gateway(
+    shared_both: tuple[SimulatedProviders, Gateway], both_providers: SimulatedProviders
+) -> Gateway:
+    """The gateway before them, the same for all tests of both APIs."""
+    return shared_both[1]
+
+
+@pytest.fixture
+def chat(both_gateway: Gateway) -> Iterator[openai.OpenAI]:
+    """OpenAI's client."""
+    with openai.OpenAI(
+        base_url=both_gateway.base_url, api_key=config.CLIENT_KEY, max_retries=0
+    ) as made:
+        yield made
+
+
+@pytest.fixture
+def claude(both_gateway: Gateway) -> Iterator[anthropic.Anthropic]:
+    """Anthropic's client."""
+    with anthropic.Anthropic(
+        base_url=both_gateway.url, api_key=config.CLIENT_KEY, max_retries=0
+    ) as made:
+        yield made
+
+
+@pytest.fixture
+def both_http(both_gateway: Gateway) -> Iterator[httpx.Client]:
+    """A plain HTTP client, under ``/v1``."""
+    headers = {"authorization": f"Bearer {config.CLIENT_KEY}"}
+    with httpx.Client(base_url=both_gateway.base_url, headers=headers, timeout=60) as made:
         yield made

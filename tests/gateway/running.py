@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 
 from prism.providers import ProviderSpec, SimulatedProviders
+from prism.serve.envoy_admin import EnvoyAdmin
 
 # Reading every authority of the machine takes longer than a request, and there is no TLS here.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -139,6 +140,16 @@ class Gateway:
 
         commands = [p.info["cmdline"] or [] for p in psutil.process_iter(["cmdline"])]
         return not [command for command in commands if str(self.config) in command]
+
+    def counter(self, name: str) -> int:
+        """A counter of its Envoy."""
+        import psutil
+
+        command = psutil.Process(self.children()["envoy"]).cmdline()
+        bootstrap = Path(command[command.index("--config-path") + 1])
+        admin = EnvoyAdmin(next(bootstrap.parent.glob("*admin*.sock")))
+        text = asyncio.run(admin.get(f"/stats?filter=^{name}$"))
+        return int(text.rpartition(": ")[2])
 
     def kill(self, name: str) -> None:
         """Kill a child with SIGKILL."""

@@ -22,7 +22,7 @@ from .running import Gateway, chat, error_of, until
 
 QUESTION = chat("What is the capital of France?")
 SPORT = {"authorization": f"Bearer {config.CLIENT_KEY}", "x-prism-mode": "sport"}
-GIANT = Price(10, 40, 10)  # simple, sport: giant
+GIANT = Price(10, 40, 10, 10)  # simple, sport: giant
 LITTLE = 1e-7
 """US dollars that any request exceeds."""
 

@@ -3,16 +3,12 @@ through the internal listener. Nobody outside can tell them apart."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from prism.providers import SimulatedProviders
-from prism.serve.envoy_admin import EnvoyAdmin
 
 from . import config
 from .running import Gateway, chat, error_of, until
@@ -22,21 +18,12 @@ SPORT = {"x-prism-mode": "sport"}  # simple, sport: giant (beta), then mini (alp
 KEY = {"authorization": f"Bearer {config.CLIENT_KEY}"}
 
 
-def counter(gateway: Gateway, name: str) -> int:
-    """A counter of the gateway's Envoy."""
-    command = psutil.Process(gateway.children()["envoy"]).cmdline()
-    bootstrap = Path(command[command.index("--config-path") + 1])
-    admin = EnvoyAdmin(next(bootstrap.parent.glob("*admin*.sock")))
-    text = asyncio.run(admin.get(f"/stats?filter=^{name}$"))
-    return int(text.rpartition(": ")[2])
-
-
 def messages(gateway: Gateway, stage: str) -> int:
-    return counter(gateway, f"http.gateway.ext_proc.{stage}.stream_msgs_sent")
+    return gateway.counter(f"http.gateway.ext_proc.{stage}.stream_msgs_sent")
 
 
 def through_listener(gateway: Gateway) -> int:
-    return counter(gateway, "http.attempts.downstream_rq_total")
+    return gateway.counter("http.attempts.downstream_rq_total")
 
 
 def ask(gateway: Gateway, **more: str) -> httpx.Response:

@@ -31,8 +31,8 @@ _NOT_ANTHROPIC = MappingProxyType(
 
 class Asked(NamedTuple):
     """A request as it was read. ``document`` is what must be edited, ``None`` where the body
-    stays. ``text`` is the classifier's, ``None`` where the request names its model. ``goes_on``: the
-    conversation has had an answer before."""
+    stays. ``text`` is the classifier's, ``None`` where the request names its model.
+    ``goes_on``: the conversation has had an answer before."""
 
     signals: Signals
     document: Document | None
