@@ -1,4 +1,4 @@
-"""The chaos matrix: every fault, streamed or not, raced or not, small or large.
+"""The chaos matrix: every fault, streamed or not, raced or not, small or large, of either API.
 
 All cases meet one gateway, and nothing is switched between them. What the gateway learns of a
 model in one case must not matter to another, and three failures in a row do: so cases are spread
@@ -20,9 +20,10 @@ from prism.providers import Fault, FaultKind, ProviderSpec
 
 from . import config
 
-FAILS, DENIES, WELL = "beta", "gamma", "alpha"
-"""The providers: of the first model, of the one that policy denies, of the one that is well."""
-KEYS = {name: f"{name}-secret" for name in (FAILS, DENIES, WELL)}
+FAILS, FAILS_TOO, DENIES, WELL = "beta", "claude", "gamma", "alpha"
+"""The providers: of the first model, with OpenAI's API and with Anthropic's; of the one that policy
+denies; of the one that is well."""
+KEYS = {name: f"{name}-secret" for name in (FAILS, FAILS_TOO, DENIES, WELL)}
 ENVIRONMENT = {f"CHAOS_{name.upper()}": key for name, key in KEYS.items()}
 LATE_MS = 50_000
 """Longer than anything else here on a busy machine."""
@@ -75,10 +76,13 @@ class Lane:
     what: str
     stream: bool
     number: int
+    fails: str = FAILS
+    """The provider of the first model."""
 
     @property
     def name(self) -> str:
-        return f"{self.what}-{'stream' if self.stream else 'plain'}-{self.number}"
+        how = "stream" if self.stream else "plain"
+        return f"{self.what}-{how}-{self.fails}-{self.number}"
 
     @property
     def key(self) -> str:
@@ -92,7 +96,7 @@ class Lane:
         if found is None:
             return None
         members = {name: getattr(found, name) for name in found.__struct_fields__}
-        return Fault(**{**members, "model": upstream(self.model(FAILS))})
+        return Fault(**{**members, "model": upstream(self.model(self.fails))})
 
     @property
     def ends(self) -> Ends:
@@ -101,13 +105,13 @@ class Lane:
         return found if self.stream else plain.get(self.what, found)
 
     @property
-    def attempts(self) -> list[str]:
-        """The providers that are asked, in order."""
-        return [FAILS, WELL] if self.ends is Ends.NEXT else [FAILS]
+    def providers(self) -> tuple[str, ...]:
+        """Those of its models, in the order of its cells."""
+        return self.fails, DENIES, WELL
 
     def model(self, provider: str) -> str:
         """The lane's model at a provider."""
-        return f"first-{self.name}" if provider == FAILS else f"at-{provider}"
+        return f"first-{self.name}" if provider == self.fails else f"at-{provider}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,21 @@ class Case:
     def name(self) -> str:
         how = ("stream" if self.lane.stream else "plain", "raced" if self.racing else "alone")
         size = "5MB" if self.size > 1_000_000 else "1kB"
-        return "-".join((self.lane.what, *how, size, self.client))
+        return "-".join((self.lane.what, *how, self.lane.fails, size, self.client))
+
+    @property
+    def ends(self) -> Ends:
+        # What is translated is read before it is passed on: a whole answer that can't be is a
+        # failed attempt.
+        translated = self.lane.fails == FAILS_TOO and self.client != "anthropic"
+        unread = translated and not self.lane.stream and self.lane.what in ("cut", "garbage")
+        return Ends.NEXT if unread else self.lane.ends
+
+    @property
+    def attempts(self) -> list[str]:
+        """The providers that are asked, in order."""
+        first = self.lane.fails
+        return [first, WELL] if self.ends is Ends.NEXT else [first]
 
     def body(self, provider: str | None = None) -> bytes:
         """The request's body, spaced as no client would, for any model or a provider's."""
@@ -144,8 +162,11 @@ _TEXT = r"Grüße 你好 😀 \u00e9 \"model\": \"auto\" ".encode()
 
 
 def cases() -> Iterator[Case]:
-    """The whole matrix, and small ones for the real client."""
+    """The whole matrix, and small ones for the real clients."""
     for what, stream in product(FAULTS, (False, True)):
+        if what not in RACED_ONLY:
+            lane = Lane(what, stream, 0, FAILS_TOO)
+            yield from (Case(lane, False, 1000, client) for client in ("openai", "anthropic"))
         number = 0
         for client, racing, size in [
             *product(("raw",), (False, True), (1000, 5_000_000)),
@@ -183,7 +204,7 @@ def documents(lanes: list[Lane], urls: Mapping[str, str]) -> Iterator[dict[str, 
 
 
 def _table(lane: Lane, urls: Mapping[str, str]) -> dict[str, Any]:
-    names = [lane.model(provider) for provider in (FAILS, DENIES, WELL)]
+    names = [lane.model(provider) for provider in lane.providers]
     # A failure meets an attempt beside it; an answer comes before there is one.
     wait = 0 if lane.ends is Ends.NEXT else LATE_MS
     return {
@@ -192,12 +213,13 @@ def _table(lane: Lane, urls: Mapping[str, str]) -> dict[str, Any]:
             {
                 "name": name,
                 "baseURL": urls[name],
+                "api": "Anthropic" if name == FAILS_TOO else "OpenAI",
                 "region": "eu",
                 "credentials": [{"key": f"CHAOS_{name.upper()}"}],
             }
-            for name in KEYS
+            for name in lane.providers
         ],
-        "models": [_model(lane.model(provider), provider) for provider in KEYS],
+        "models": [_model(lane.model(provider), provider) for provider in lane.providers],
         "cells": {task: dict.fromkeys((*MODES.values(), "eco"), names) for task in config.CELLS},
         "retry": {"maxAttempts": 3, "attemptTimeout": "3s" if lane.what == "hang" else "1m"},
         "racing": {"modes": [MODES[True]], "waitMs": wait, "maxShare": 1},

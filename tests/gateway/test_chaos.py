@@ -5,10 +5,13 @@ The cases are in ``chaos.py``. Nothing is switched between them, so any of them 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from typing import Any
 
+import anthropic
 import httpx
+import httpx2
 import openai
 import pytest
 import yaml
@@ -17,7 +20,7 @@ from prism.providers import FaultKind, SimulatedProviders
 from prism.providers.received import ReceivedRequest
 
 from . import chaos
-from .chaos import FAILS, KEYS, Case, Ends, upstream
+from .chaos import KEYS, Case, Ends, upstream
 from .running import Gateway, error_of, simulated, until
 
 CASES = list(chaos.cases())
@@ -31,7 +34,7 @@ def providers() -> Iterator[SimulatedProviders]:
     with simulated(chaos.specs()) as made:
         for lane in LANES:
             if lane.fault is not None:
-                made.fault(FAILS, lane.fault)
+                made.fault(lane.fails, lane.fault)
         yield made
 
 
@@ -41,7 +44,7 @@ def twins() -> Iterator[SimulatedProviders]:
     with simulated(chaos.specs()) as made:
         for lane in LANES:
             if lane.fault is not None and lane.fault.kind in SAID:
-                made.fault(FAILS, lane.fault)
+                made.fault(lane.fails, lane.fault)
         yield made
 
 
@@ -66,8 +69,19 @@ def http() -> Iterator[httpx.Client]:
         yield made
 
 
-def named(client: str) -> pytest.MarkDecorator:
-    chosen = [case for case in CASES if case.client == client]
+@pytest.fixture(scope="module")
+def sdks(gateway: Gateway) -> Iterator[Mapping[str, Any]]:
+    """One client of each kind for all cases, for the same reason."""
+    unknown: Any = {"api_key": "none", "max_retries": 0, "timeout": 120}
+    with (
+        openai.OpenAI(base_url=gateway.base_url, **unknown) as first,
+        anthropic.Anthropic(base_url=gateway.url, **unknown) as second,
+    ):
+        yield {"openai": first, "anthropic": second}
+
+
+def named(*clients: str) -> pytest.MarkDecorator:
+    chosen = [case for case in CASES if case.client in clients]
     return pytest.mark.parametrize("case", chosen, ids=lambda case: case.name)
 
 
@@ -83,17 +97,17 @@ def test_the_right_answer_once_or_a_clear_error(
     asked = requests_of(case, providers)
     check_requests(case, asked)
     lane = case.lane
-    if lane.ends is Ends.ERROR:
+    if case.ends is Ends.ERROR:
         error = error_of(httpx.Response(answer.status_code, headers=answer.headers, content=got))
         assert (answer.status_code, broken, error["type"]) == (502, False, "gateway_error")
         return
     wanted = direct(twins, http, case)
-    assert answer.headers["x-prism-provider"] == lane.attempts[-1]
-    assert answer.headers["x-prism-model"] == lane.model(lane.attempts[-1])
-    assert answer.headers["x-prism-attempts"] == str(len(lane.attempts))
+    assert answer.headers["x-prism-provider"] == case.attempts[-1]
+    assert answer.headers["x-prism-model"] == lane.model(case.attempts[-1])
+    assert answer.headers["x-prism-attempts"] == str(len(case.attempts))
     assert answer.headers["content-type"] == wanted.headers["content-type"]
     assert answer.status_code == wanted.status_code
-    assert broken is (lane.ends is Ends.BROKEN)
+    assert broken is (case.ends is Ends.BROKEN)
     if broken:
         assert got
         assert len(got) < len(wanted.content)
@@ -104,39 +118,38 @@ def test_the_right_answer_once_or_a_clear_error(
         error_of(httpx.Response(answer.status_code, headers=answer.headers, content=got))
 
 
-@named("openai")
+@named("openai", "anthropic")
 def test_the_real_client_understands_it(
-    gateway: Gateway, providers: SimulatedProviders, http: httpx.Client, case: Case
+    gateway: Gateway, providers: SimulatedProviders, sdks: Mapping[str, Any], case: Case
 ) -> None:
     lane = case.lane
-    client = openai.OpenAI(
-        base_url=gateway.base_url,
-        api_key=lane.key,
-        max_retries=0,
-        default_headers={"x-prism-mode": chaos.MODES[case.racing]},
-        http_client=http,
-    )
-    if lane.what == "400":
-        with pytest.raises(openai.BadRequestError, match="no such parameter"):
-            said(client, case)
-    elif lane.what == "stream-error" and lane.stream:
-        with pytest.raises(openai.APIError, match="The server had an error"):
-            said(client, case)
-    elif lane.what == "garbage":
-        # It came whole, and is no answer: the client's own parser says so.
-        with pytest.raises((openai.OpenAIError, ValueError)):
-            said(client, case)
-    elif lane.ends is Ends.ERROR:
-        with pytest.raises(openai.InternalServerError):
-            said(client, case)
-    elif lane.ends is Ends.BROKEN:
-        with pytest.raises((openai.APIConnectionError, httpx.RemoteProtocolError)):
+    client = sdks[case.client].with_options(api_key=lane.key)
+    wrong, said = wrong_for(case), SAYS[case.client]
+    if wrong is not None:
+        with pytest.raises(wrong[0], match=wrong[1]):
             said(client, case)
     else:
-        answers = lane.attempts[-1]
+        answers = case.attempts[-1]
         assert f"[{answers}/{upstream(lane.model(answers))}]" in said(client, case)
     asked = requests_of(case, providers)
-    assert sorted(request.provider for request in asked) == sorted(lane.attempts)
+    assert sorted(request.provider for request in asked) == sorted(case.attempts)
+
+
+def wrong_for(case: Case) -> tuple[tuple[type[Exception], ...], str | None] | None:
+    """The error that the SDK raises, and what is said of it; ``None`` where all is well."""
+    lane, sdk = case.lane, SDKS[case.client]
+    if lane.what == "400":
+        return (sdk.BadRequestError,), "no such parameter"
+    if lane.what == "stream-error" and lane.stream:
+        return (sdk.APIError,), "The server had an error"
+    if case.ends is Ends.ERROR:
+        return (sdk.InternalServerError,), None
+    if case.ends is Ends.BROKEN:
+        return (sdk.APIError, httpx.TransportError, httpx2.TransportError), None
+    if lane.what == "garbage" and case.ends is Ends.PASSED_ON:
+        # It came whole, and is no answer: the client's own parser says so.
+        return (sdk.APIError, ValueError, AssertionError), None
+    return None
 
 
 def answer_to(
@@ -157,17 +170,45 @@ def answer_to(
     return answer, got, broken
 
 
-def said(client: openai.OpenAI, case: Case) -> str:
+def openai_says(client: openai.OpenAI, case: Case) -> str:
     """What the model said, as the OpenAI client reads it."""
-    made = client.chat.completions.create(  # type: ignore[call-overload]
+    made: Any = client.chat.completions.create(
         model="auto",
-        messages=[{"role": "user", "content": "What is the capital of France?"}],
+        messages=QUESTION,
         stream=case.lane.stream,
         user=case.name,
+        extra_headers={"x-prism-mode": chaos.MODES[case.racing]},
     )
     if not case.lane.stream:
         return made.choices[0].message.content or ""
     return "".join(chunk.choices[0].delta.content or "" for chunk in made if chunk.choices)
+
+
+def anthropic_says(client: anthropic.Anthropic, case: Case) -> str:
+    """What the model said, as Anthropic's client reads it."""
+    asked: Any = {
+        "model": "auto",
+        "max_tokens": 100,
+        "messages": QUESTION,
+        "metadata": {"user_id": case.name},
+        "extra_headers": {"x-prism-mode": chaos.MODES[case.racing]},
+    }
+    if not case.lane.stream:
+        return text_of(client.messages.create(**asked))
+    with client.messages.stream(**asked) as stream:
+        return text_of(stream.get_final_message())
+
+
+def text_of(message: Any) -> str:
+    return "".join(block.text for block in message.content)
+
+
+QUESTION: Any = [{"role": "user", "content": "What is the capital of France?"}]
+SDKS: Mapping[str, Any] = {"openai": openai, "anthropic": anthropic}
+SAYS: Mapping[str, Callable[[Any, Case], str]] = {
+    "openai": openai_says,
+    "anthropic": anthropic_says,
+}
 
 
 def requests_of(case: Case, providers: SimulatedProviders) -> list[ReceivedRequest]:
@@ -178,7 +219,7 @@ def requests_of(case: Case, providers: SimulatedProviders) -> list[ReceivedReque
 
 def direct(twins: SimulatedProviders, http: httpx.Client, case: Case) -> httpx.Response:
     """What the provider that is to answer says to the request that it is to get."""
-    name = case.lane.attempts[-1]
+    name = case.attempts[-1]
     headers = {"authorization": f"Bearer {KEYS[name]}", "content-type": "application/json"}
     url = f"{twins.url(name)}/chat/completions"
     return http.post(url, content=case.body(name), headers=headers)
@@ -187,11 +228,11 @@ def direct(twins: SimulatedProviders, http: httpx.Client, case: Case) -> httpx.R
 def check_requests(case: Case, asked: list[ReceivedRequest]) -> None:
     """The right providers were asked, once each, and nothing is under way at one that is late."""
     # The model that policy denies is not among them. Of two that race, either may be first.
-    assert sorted(request.provider for request in asked) == sorted(case.lane.attempts)
+    assert sorted(request.provider for request in asked) == sorted(case.attempts)
     for request in asked:
         is_right(request, case)
     if case.lane.what in ("hang", "late"):
-        (late,) = [request for request in asked if request.provider == FAILS]
+        (late,) = [request for request in asked if request.provider == case.lane.fails]
         until(lambda: late.cancelled, "the late attempt to be ended at its provider")
 
 
