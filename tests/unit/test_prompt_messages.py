@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from prism.prompt.chat import read_chat
 from prism.prompt.document import BadBody, read
 from prism.prompt.messages import read_message_request
+from prism.prompt.standing import Standing
 from prism.routing.catalog import Capability
 
 
@@ -130,3 +132,41 @@ def test_what_cannot_be_read_is_named(members: dict[str, Any], code: str, place:
 def test_messages_may_not_be_left_out() -> None:
     with pytest.raises(BadBody, match="missing"):
         read_message_request(read(b'{"model": "auto"}'))
+
+
+def conversation(*messages: dict[str, Any], **members: Any) -> Any:
+    return read_message_request(document(messages=list(messages), **members))
+
+
+ASK = {"role": "user", "content": "hi"}
+ANSWER = {"role": "assistant", "content": [{"type": "text", "text": "hello"}]}
+CALL = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "look"}]}
+RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t"}]}
+THOUGHT = {"type": "thinking", "thinking": "t", "signature": "s"}
+
+
+@pytest.mark.parametrize(
+    ("messages", "standing"),
+    [
+        ([ASK], Standing()),
+        ([ASK, ANSWER, ASK], Standing(True)),
+        ([ASK, CALL, RESULT], Standing(True, True)),
+        ([ASK, CALL, RESULT, ANSWER, ASK], Standing(True)),
+        ([ASK, {"role": "assistant", "content": [THOUGHT]}, ASK], Standing(True, sealed=True)),
+        ([ASK, {"role": "assistant", "content": [{**THOUGHT, "signature": ""}]}], Standing(True)),
+    ],
+)
+def test_where_a_conversation_stands(messages: list[dict[str, Any]], standing: Standing) -> None:
+    assert conversation(*messages).standing == standing
+
+
+def test_a_conversation_is_told_by_its_system_prompt_and_first_turn() -> None:
+    first = conversation(ASK, system="be kind").opening
+    assert first
+    blocks = [{"type": "text", "text": "be kind"}]
+    assert conversation(ASK, ANSWER, ASK, system=blocks).opening == first
+    assert conversation(ASK).opening != first
+    assert conversation({**ASK, "content": "hi there"}, system="be kind").opening != first
+    # As OpenAI's API has it, it is the same conversation.
+    chat = [{"role": "system", "content": "be kind"}, ASK]
+    assert read_chat(document(messages=chat)).opening == first

@@ -22,9 +22,8 @@ from prism.prompt.chat import (
 )
 from prism.prompt.document import BadBody, Document
 from prism.prompt.members import ceiling, decode, member, utf8_length
+from prism.prompt.standing import FIRST, NOTHING, opening, standing
 from prism.routing.catalog import Capability
-
-NOTHING = msgspec.Raw(b"")
 
 
 class Block(msgspec.Struct, gc=False):
@@ -35,6 +34,7 @@ class Block(msgspec.Struct, gc=False):
     content: msgspec.Raw = NOTHING
     input: msgspec.Raw = NOTHING
     source: msgspec.Raw = NOTHING
+    signature: msgspec.Raw = NOTHING
 
 
 class Turn(msgspec.Struct, gc=False):
@@ -77,7 +77,8 @@ def read_message_request(document: Document) -> Chat:
         what = "is empty" if turns is not None else "is missing"
         raise BadBody("no_messages", f"'messages' {what}; send at least one message.", "messages")
     tools: list[msgspec.Raw] = member(document, "tools", _TOOLS) or []
-    size, pictures = measure(member(document, "system", _SYSTEM) or "")
+    system: Content = member(document, "system", _SYSTEM) or ""
+    size, pictures = measure(system)
     for turn in turns:
         more, seen = measure(turn.content)
         size, pictures = size + more, pictures + seen
@@ -87,8 +88,9 @@ def read_message_request(document: Document) -> Chat:
         needs.add(Capability.VISION)
     if _has_schema(document):
         needs.add(Capability.JSON_SCHEMA)
+    messages = [_plain(turn.role, turn.content) for turn in turns]
     return Chat(
-        text=classifier_text([_plain(turn) for turn in turns]),
+        text=classifier_text(messages),
         needs=frozenset(needs),
         input_tokens=size // BYTES_PER_TOKEN
         + MESSAGE_TOKENS * len(turns)
@@ -97,6 +99,8 @@ def read_message_request(document: Document) -> Chat:
         max_output_tokens=ceiling(document, "max_tokens", least=0),
         stream=bool(member(document, "stream", SWITCH)),
         acts_at_provider=_acts_at_provider(document, tools),
+        opening=opening([_plain("system", system), *messages]),
+        standing=standing(messages) if len(messages) > 1 else FIRST,
     )
 
 
@@ -141,12 +145,12 @@ def _document(block: Block) -> tuple[int, int]:
     return (len(memoryview(block.source)), 0) if kind in ("text", "content") else (0, 1)
 
 
-def _plain(turn: Turn) -> Message:
-    """The turn with its text alone, for the classifier."""
-    content = turn.content
+def _plain(role: str, content: Content) -> Message:
+    """A turn with its text and with what tells where the conversation stands."""
     if isinstance(content, str):
-        return Message(turn.role, content)
-    return Message(turn.role, [Part("text", block.text) for block in content if block.text])
+        return Message(role, content)
+    parts = [Part(block.type, block.text, block.signature) for block in content]
+    return Message(role, parts)
 
 
 def _has_schema(document: Document) -> bool:

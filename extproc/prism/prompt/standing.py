@@ -18,7 +18,7 @@ _RESULTS = ("tool", "function")
 _SEALS = (b'"encrypted_content"', b'"signature"', b'"reasoning.encrypted"', b'"redacted_thinking"')
 NOTHING = msgspec.Raw(b"")
 """The value of a member that is not there."""
-_EMPTY = (b"", b"null", b"[]")
+_EMPTY = (b"", b"null", b"[]", b'""')
 
 
 @dataclass(frozen=True, slots=True)
