@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics_service
-from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2_grpc as metrics_grpc
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_service
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as trace_grpc
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from prism.otlp.v1.otlp_pb2 import (
+    AnyValue,
+    ExportMetricsServiceRequest,
+    ExportTraceServiceRequest,
+    KeyValue,
+)
+
+Export = Callable[[Any, Any], bytes]
+_TAKEN = b""
+"""The empty message: all was taken."""
 
 
 @dataclass(frozen=True)
@@ -52,28 +58,33 @@ class Collector:
         return [span for span in self.trace(trace_id) if span.name.startswith(name)]
 
 
-class _Traces(trace_grpc.TraceServiceServicer):
-    def __init__(self, kept: Collector) -> None:
-        self._kept = kept
-
-    def Export(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
-        self._kept.headers.append(dict(context.invocation_metadata()))
+def _traces(kept: Collector) -> Export:
+    def export(request: ExportTraceServiceRequest, context: Any) -> bytes:
+        kept.headers.append(dict(context.invocation_metadata()))
         for resource in request.resource_spans:
             about = _attributes(resource.resource.attributes)
             for scope in resource.scope_spans:
-                self._kept.spans += [_span(span, about) for span in scope.spans]
-        return trace_service.ExportTraceServiceResponse()
+                kept.spans += [_span(span, about) for span in scope.spans]
+        return _TAKEN
+
+    return export
 
 
-class _Metrics(metrics_grpc.MetricsServiceServicer):
-    def __init__(self, kept: Collector) -> None:
-        self._kept = kept
-
-    def Export(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+def _metrics(kept: Collector) -> Export:
+    def export(request: ExportMetricsServiceRequest, _: Any) -> bytes:
         for resource in request.resource_metrics:
             for scope in resource.scope_metrics:
-                self._kept.metrics |= {metric.name: metric for metric in scope.metrics}
-        return metrics_service.ExportMetricsServiceResponse()
+                kept.metrics |= {metric.name: metric for metric in scope.metrics}
+        return _TAKEN
+
+    return export
+
+
+def _service(name: str, export: Export, request: Any) -> Any:
+    handler = grpc.unary_unary_rpc_method_handler(export, request_deserializer=request.FromString)
+    return grpc.method_handlers_generic_handler(
+        f"opentelemetry.proto.collector.{name}", {"Export": handler}
+    )
 
 
 @contextmanager
@@ -81,8 +92,12 @@ def collecting(address: str = "127.0.0.1:0") -> Iterator[Collector]:
     """A collector at ``address``, its port free by default."""
     kept = Collector()
     server = grpc.server(ThreadPoolExecutor(4))
-    trace_grpc.add_TraceServiceServicer_to_server(_Traces(kept), server)
-    metrics_grpc.add_MetricsServiceServicer_to_server(_Metrics(kept), server)
+    server.add_generic_rpc_handlers(
+        [
+            _service("trace.v1.TraceService", _traces(kept), ExportTraceServiceRequest),
+            _service("metrics.v1.MetricsService", _metrics(kept), ExportMetricsServiceRequest),
+        ]
+    )
     port = server.add_insecure_port(address)
     kept.url = f"http://127.0.0.1:{port}"
     server.start()
@@ -108,7 +123,7 @@ def _span(span: Any, resource: Mapping[str, Any]) -> Span:
     )
 
 
-def _attributes(pairs: Iterator[KeyValue]) -> dict[str, Any]:
+def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
     return {pair.key: _value(pair.value) for pair in pairs}
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
-from opentelemetry.sdk.resources import Resource
 
 from prism.routing.catalog import Policy, Task
 from prism.routing.decide import Health, decide
@@ -16,7 +14,7 @@ from prism.routing.record import Outcome, Record, Timing
 from prism.telemetry import prometheus
 from prism.telemetry.metric import MOST_SERIES, About, Counter, Kind
 from prism.telemetry.metrics import Metrics
-from prism.telemetry.otlp import metrics_data
+from prism.telemetry.otlp import metrics_of
 from prism.telemetry.price import baselines, price_of
 from prism.wire.access_log import FailedAttempt, Finished, Trace
 
@@ -161,14 +159,9 @@ def test_exemplars_lead_to_the_trace() -> None:
     text, content_type = prometheus.text(metrics.read(), OPEN_METRICS)
     assert content_type.startswith("application/openmetrics-text")
     assert f'trace_id="{TRACE.trace_id}"' in text.decode()
-    sent = encode_metrics(metrics_data(metrics.read(), Resource({}), 1, 2))
-    metric = next(
-        metric
-        for metric in sent.resource_metrics[0].scope_metrics[0].metrics
-        if metric.name == "prism.route.duration"
-    )
+    sent = metrics_of(metrics.read(), 1, 2)
+    metric = next(metric for metric in sent if metric.name == "prism.route.duration")
     (point,) = metric.histogram.data_points
     assert (point.count, list(point.bucket_counts).count(1)) == (1, 1)
     assert point.exemplars[0].trace_id.hex() == TRACE.trace_id
     assert point.exemplars[0].as_double == pytest.approx(0.0004)
-    assert not point.HasField("min")

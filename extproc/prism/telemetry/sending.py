@@ -17,15 +17,13 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from opentelemetry.sdk.metrics.export import MetricExportResult
 from opentelemetry.sdk.resources import Resource
 
 from prism import __version__
-from prism.telemetry.exporting import SpanExporter
+from prism.otlp.v1.otlp_pb2 import Span
+from prism.telemetry.exporting import Exporter
 from prism.telemetry.metric import Family
-from prism.telemetry.otlp import metrics_data
+from prism.telemetry.otlp import metrics_of
 from prism.telemetry.settings import Telemetry
 from prism.telemetry.spans import Spans, Traced
 
@@ -37,7 +35,6 @@ BATCH = 256
 """Requests in one export."""
 EVERY_S = 1.0
 """Seconds between two looks at the queue."""
-_EXPORTERS = "opentelemetry.exporter.otlp.proto.grpc"
 
 
 @dataclass(slots=True)
@@ -78,8 +75,6 @@ class Sending:
 
     def start(self) -> None:
         """Begin to send."""
-        # They log every try that fails; one line when it begins and one when it ends will do.
-        logging.getLogger(_EXPORTERS).setLevel(logging.CRITICAL)
         self._thread.start()
 
     @property
@@ -93,29 +88,24 @@ class Sending:
         self._thread.join(timeout=5)
 
     def _work(self) -> None:
-        # Connections are opened here: gRPC must not do that on the event loop.
-        endpoint = self._settings.endpoint
-        traces = SpanExporter(self._settings, self._resource) if self._settings.traces else None
-        metrics = OTLPMetricExporter(endpoint=endpoint) if self._settings.metrics else None
+        # The connection is opened here: gRPC must not do that on the event loop.
+        exporter = Exporter(self._settings, self._resource)
         ending = False
         while not ending:
             ending = self._closing.wait(EVERY_S)
-            if traces is not None:
-                self._send_spans(traces)
-            if metrics is not None and self._measured:
-                self._send_metrics(metrics)
-        if traces is not None:
-            traces.close()
-        if metrics is not None:
-            metrics.shutdown()
+            if self._settings.traces:
+                self._send_spans(exporter)
+            if self._settings.metrics and self._measured:
+                self._send_metrics(exporter)
+        exporter.close()
 
-    def _send_spans(self, exporter: SpanExporter) -> None:
+    def _send_spans(self, exporter: Exporter) -> None:
         while self._waiting:
             count = min(BATCH, len(self._waiting))
             batch = [self._waiting.popleft() for _ in range(count)]
             made = [spans for traced in batch if (spans := self._made(traced))]
             spans = list(chain.from_iterable(made))
-            well = not spans or self._taken(partial(exporter.export, spans), True)
+            well = not spans or self._taken(partial(exporter.spans, spans))
             if well:
                 self.sent.requests += len(made)
                 self.sent.dropped += count - len(made)
@@ -133,17 +123,17 @@ class Sending:
             log.error("a request's spans could not be made: %s", type(error).__name__)
             return []
 
-    def _send_metrics(self, exporter: OTLPMetricExporter) -> None:
+    def _send_metrics(self, exporter: Exporter) -> None:
         families, self._measured = self._measured, ()
-        data = metrics_data(families, self._resource, self._began_ns, time.time_ns())
-        well = self._taken(partial(exporter.export, data), MetricExportResult.SUCCESS)
+        metrics = metrics_of(families, self._began_ns, time.time_ns())
+        well = self._taken(partial(exporter.metrics, metrics))
         if not well:
             self.sent.failed_metrics += 1
         self._say(well)
 
-    def _taken(self, export: Callable[[], object], success: object) -> bool:
+    def _taken(self, export: Callable[[], bool]) -> bool:
         try:
-            return export() is success
+            return export()
         except Exception as error:  # the next export may go well
             log.error("telemetry could not be sent: %s", type(error).__name__)
             return False

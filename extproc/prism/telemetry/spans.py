@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.util.types import AttributeValue
 
+from prism.otlp.v1.otlp_pb2 import Span, Status
 from prism.routing.decision import Decision, Reason, Step
 from prism.routing.record import Outcome, Record, Timing
 from prism.telemetry import attributes as names

@@ -1,0 +1,1 @@
+"""Generated code of ``protos/``: what is sent of OpenTelemetry's protocol."""
