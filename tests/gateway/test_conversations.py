@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import anthropic
 import httpx
 import openai
 import pytest
@@ -111,6 +112,30 @@ def test_while_tools_are_at_work_it_does_not_go_down(made: Callable[..., Gateway
     assert record["held"]["model"] == "giant"
     assert record["signals"]["toolsAtWork"]
     assert model(ask(gateway, *loop, ANSWER, HI, mode="eco")) == "mini"
+
+
+def test_a_conversation_of_anthropic_s_client_stays(made: Callable[..., Gateway]) -> None:
+    gateway = made()
+
+    def ask_messages(*messages: Any, mode: str) -> str:
+        answer = client.messages.with_raw_response.create(
+            model="auto",
+            max_tokens=50,
+            system="Be brief.",
+            messages=messages,
+            extra_headers={"x-prism-mode": mode},
+        )
+        return model(answer)
+
+    with anthropic.Anthropic(
+        base_url=gateway.url, api_key=config.CLIENT_KEY, max_retries=0
+    ) as client:
+        assert ask_messages(HI, mode="sport") == "giant"
+        call = {"type": "tool_use", "id": "t", "name": "look", "input": {}}
+        result = {"type": "tool_result", "tool_use_id": "t", "content": "42"}
+        loop = HI, {"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}
+        assert ask_messages(*loop, mode="eco") == "giant", "tools are at work"
+        assert ask_messages(*loop, ANSWER, HI, mode="eco") == "mini", "another mode is asked for"
 
 
 def test_two_replicas_that_share_nothing_agree(made: Callable[..., Gateway]) -> None:
