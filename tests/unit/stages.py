@@ -9,7 +9,8 @@ from typing import Any
 
 from prism.exchange.attempt import AttemptStage, Take
 from prism.exchange.headers import further
-from prism.exchange.route import RouteStage, always
+from prism.exchange.route import RouteStage
+from prism.exchange.routed import always
 from prism.exchange.steps import Classify, Proceed, Reply, RequestHeaders, Rewrite, Step
 from prism.exchange.targets import Live, compile_live
 from prism.routing.catalog import Catalog

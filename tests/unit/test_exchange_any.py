@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism.exchange.attempt import AttemptStage
-from prism.exchange.route import always
+from prism.exchange.routed import always
 from prism.exchange.steps import Proceed, Reply, RequestHeaders, Rewrite
 
 from .stages import CHAT, HI, KEYS, live, routed

@@ -10,7 +10,7 @@ from prism.routing.budget import Spending, Spent
 from prism.routing.catalog import Budget, Period, Policy, WhenSpent
 from prism.routing.decide import Health
 
-from .stages import CHAT, ID, encoded, error_of, hashed, live
+from .stages import CHAT, ID, encoded, error_of, hashed, live, messages_error_of
 from .tables import catalog, classified, policy
 
 HARD = (Period.DAY, WhenSpent.REFUSE)
@@ -47,6 +47,18 @@ def test_a_spent_budget_is_answered_without_asking_the_classifier() -> None:
     assert (headers["retry-after"], headers["x-should-retry"]) == ("60", "false")
     assert stage.routed is not None
     assert stage.routed.spending == {HARD: SPENT}
+
+
+def test_clients_of_anthropics_api_get_their_own_shape() -> None:
+    _, step = through(Asked({HARD: SPENT}), "/v1/messages")
+    assert isinstance(step, Reply)
+    assert messages_error_of(step)["type"] == "rate_limit_error"
+    assert dict(step.headers)["retry-after"] == "60"
+
+
+def test_counting_tokens_is_free() -> None:
+    assert through(Asked({HARD: ROOM}), "/v1/messages/count_tokens")[0].free
+    assert not through(Asked({HARD: ROOM}), "/v1/messages")[0].free
 
 
 def test_what_others_spend_during_the_classification_counts() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest, ProcessingResponse
 
 from prism.envoy.names import EXT_PROC
+from prism.exchange.targets import Live
+from prism.routing.catalog import Api, Budget, Period, WhenSpent
 from prism.routing.record import Record
 from prism.serve.budget import RetryBudgets
 from prism.serve.classifying import Answer
@@ -21,7 +24,7 @@ from prism.serve.recent import Recent
 
 from .clock import Clock
 from .stages import live
-from .tables import BALANCED, classified
+from .tables import BALANCED, ECO, catalog, classified, policy, table
 
 HI = {"role": "user", "content": "hi"}
 ANSWER = {"role": "assistant", "content": "hello"}
@@ -42,7 +45,7 @@ class Sure:
 class Replica:
     """One replica's route stage and what it remembers."""
 
-    def __init__(self) -> None:
+    def __init__(self, made: Live | None = None) -> None:
         self.clock, self.recent = Clock(), Recent()
         self.conversations = Conversations(self.clock)
         self.processor = Processor(
@@ -54,16 +57,25 @@ class Replica:
             RetryBudgets(self.clock),
             self.conversations,
         )
-        self.processor.live = live()
+        self.processor.live = made or live()
 
-    def ask(self, *messages: dict[str, Any], mode: str, path: str = "/v1/chat/completions") -> str:
+    def ask(
+        self,
+        *messages: dict[str, Any],
+        mode: str,
+        path: str = "/v1/chat/completions",
+        named: str | None = None,
+    ) -> str:
         """The model that is tried first."""
         message = ProcessingRequest()
-        message.request_body.body = json.dumps({"model": "auto", "messages": messages}).encode()
+        body = {"model": "auto", "max_tokens": 9, "messages": messages}
+        message.request_body.body = json.dumps(body).encode()
         fields = message.attributes[EXT_PROC].fields
         fields["request.method"].string_value = "POST"
         fields["request.path"].string_value = path
         fields["request.headers['x-prism-mode']"].string_value = mode
+        if named is not None:
+            fields["request.headers['x-prism-conversation']"].string_value = named
 
         async def answered() -> bytes:
             answer = await self.processor.at_once(message, None)
@@ -104,3 +116,32 @@ def test_a_dry_run_remembers_nothing() -> None:
     replica = Replica()
     replica.ask(HI, mode="sport", path="/v1/prism/route")
     assert len(replica.conversations) == 0
+
+
+def test_counting_tokens_costs_no_budget_and_moves_no_conversation() -> None:
+    made = table()
+    acorn = replace(made.providers["acorn"], api=Api.ANTHROPIC)
+    made = replace(made, providers={**made.providers, "acorn": acorn})
+    acme = policy(anonymous=True, budgets=(Budget(Period.MONTH, 50.0, WhenSpent.REFUSE),))
+    replica = Replica(live(catalog(acme, tables=(made,))))
+    count = "/v1/messages/count_tokens"
+
+    def reserved() -> float:
+        found: float = replica.processor.spending.status()[0]["reservedUsd"]
+        return found
+
+    def held() -> str | None:
+        found = replica.conversations.held(talk)
+        return None if found is None else found.model
+
+    assert replica.ask(HI, mode="sport", path="/v1/messages", named="talk") == "huge"
+    talk, before = str(replica.newest.signals.conversation), reserved()
+    assert before > 0
+    # Only models of Anthropic's API can count.
+    assert replica.ask(HI, mode="sport", path=count, named="talk") == "medium"
+    assert (reserved(), held()) == (before, "huge")
+    # The conversation's own model is asked where it can.
+    replica.conversations.remember(talk, "medium", ECO)
+    assert replica.ask(HI, ANSWER, HI, mode="eco", path=count) == "tiny"
+    assert replica.ask(HI, ANSWER, HI, mode="eco", path=count, named="talk") == "medium"
+    assert (reserved(), held()) == (before, "medium")

@@ -39,6 +39,15 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
+UNROUTED = (Kind.OTHER, Kind.RESPONSES)
+"""What may name a model to pass through to, whatever the body is."""
+SERVED = (
+    "POST /v1/chat/completions, POST /v1/messages, POST /v1/responses, GET /v1/models, "
+    "POST /v1/prism/route, POST /v1/prism/feedback and the other paths of the OpenAI API under /v1"
+)
+"""The endpoints in words, for errors."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """``path`` is below the API's root, with the query: what a provider's base URL is put before.

@@ -32,12 +32,12 @@ _NOT_ANTHROPIC = MappingProxyType(
 class Asked(NamedTuple):
     """A request as it was read. ``document`` is what must be edited, ``None`` where the body
     stays. ``text`` is the classifier's, ``None`` where the request names its model.
-    ``goes_on``: the conversation has had an answer before."""
+    ``recalled`` is a conversation that has had an answer before, so that somebody may hold it."""
 
     signals: Signals
     document: Document | None
     text: str | None
-    goes_on: bool = False
+    recalled: str | None = None
 
 
 def read_routed(kind: Kind, headers: Mapping[str, str], body: bytes, caller: Caller) -> Asked:
@@ -49,10 +49,14 @@ def read_routed(kind: Kind, headers: Mapping[str, str], body: bytes, caller: Cal
         raise BadBody("missing_model", message, "model")
     asks = asks_of(headers, kwargs_of(document))
     chat = _READERS.get(kind, read_chat)(document)
-    barred = NONE_BARRED if kind is not Kind.COUNT else _NOT_OPENAI
     talk = conversation_id(caller, asks.conversation, chat.opening)
-    goes_on = chat.standing.goes_on or asks.conversation is not None
-    return Asked(_signals(name, asks, chat, barred, talk), document, chat.text, goes_on)
+    recalled = talk if chat.standing.goes_on or asks.conversation is not None else None
+    if kind is Kind.COUNT:
+        # Who counts is not always who can answer: it is no turn of the conversation.
+        signals = _signals(name, asks, chat, _NOT_OPENAI)
+    else:
+        signals = _signals(name, asks, chat, NONE_BARRED, talk)
+    return Asked(signals, document, chat.text, recalled)
 
 
 def read_other(

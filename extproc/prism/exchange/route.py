@@ -7,69 +7,29 @@ for the body: answered earlier, Envoy would have to close the client's connectio
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from prism.exchange import answers
 from prism.exchange import headers as names
 from prism.exchange.caller import caller_of
-from prism.exchange.endpoints import Endpoint, Kind, endpoint_of
+from prism.exchange.endpoints import SERVED, UNROUTED, Endpoint, Kind, endpoint_of
 from prism.exchange.errors import error
 from prism.exchange.feedback import Kept, feedback_answer, read_feedback
 from prism.exchange.reading import encoding_of, read_other, read_routed
 from prism.exchange.rewriting import rewrite
+from prism.exchange.routed import NO_RACES, MayRetry, Recall, Routed, always, forgetful
 from prism.exchange.steps import Classify, Proceed, Reply, RequestHeaders, Step, Submit
 from prism.exchange.targets import NONE_RESTS, Live, Resting, Target
 from prism.exchange.translation import TRANSLATED, other, why_not
 from prism.prompt.document import BadBody, Document
-from prism.routing.budget import Spending, SpendingOf, nothing_spent
-from prism.routing.catalog import Table
+from prism.routing.budget import SpendingOf, nothing_spent
 from prism.routing.decide import Health, decide, needs_classification
 from prism.routing.decision import Decision
 from prism.routing.identify import Caller
 from prism.routing.predictor import corrected
 from prism.routing.racing import Race, Races, allowed, racers, wait_ms
 from prism.routing.signals import Classification, Signals
-from prism.routing.sticking import Held
-
-NO_RACES = Races()
-"""Nothing is known of races: none is held back."""
-_SERVED = (
-    "POST /v1/chat/completions, POST /v1/messages, POST /v1/responses, GET /v1/models, "
-    "POST /v1/prism/route, POST /v1/prism/feedback and the other paths of the OpenAI API under /v1"
-)
-UNROUTED = (Kind.OTHER, Kind.RESPONSES)
-"""What may name a model to pass through to, whatever the body is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Routed:
-    """A decision with the inputs that it was made of, for the record."""
-
-    signals: Signals
-    classification: Classification | None
-    decision: Decision
-    race_allowed: bool
-    retry_allowed: bool
-    spending: Spending
-    held: Held | None
-
-
-Recall = Callable[[str], Held | None]
-"""What is remembered of a conversation."""
-MayRetry = Callable[[Table], bool]
-"""Whether a table's budget of further attempts leaves any."""
-
-
-def forgetful(_: str) -> Held | None:
-    """Nothing is remembered of any conversation."""
-    return None
-
-
-def always(_: Table) -> bool:
-    """A budget without bounds."""
-    return True
 
 
 class RouteStage:
@@ -81,11 +41,11 @@ class RouteStage:
         "_caller",
         "_document",
         "_endpoint",
-        "_goes_on",
         "_held",
         "_may_retry",
         "_method",
         "_recall",
+        "_recalled",
         "_request",
         "_signals",
         "_spending_of",
@@ -117,7 +77,7 @@ class RouteStage:
         self._may_retry = may_retry
         self._spending_of = spending_of
         self._recall = recall
-        self._goes_on = False
+        self._recalled: str | None = None
         self._held: Reply | None = None
         self._document: Document | None = None
         self._caller: Caller
@@ -132,6 +92,11 @@ class RouteStage:
     def dry_run(self) -> bool:
         """Whether only the decision was asked for."""
         return self._endpoint.kind is Kind.DRY_RUN
+
+    @property
+    def free(self) -> bool:
+        """Whether no provider charges for it."""
+        return self._endpoint.kind is Kind.COUNT
 
     def on_headers(self, event: RequestHeaders) -> Step:
         """Find out who asks for what."""
@@ -166,8 +131,7 @@ class RouteStage:
         retry_allowed = self._may_retry(table)
         # Asked again, since others may have spent while this one was being classified.
         spending = self._spending_of(self._caller.policy)
-        conversation = self._signals.conversation
-        held = self._recall(conversation) if self._goes_on and conversation else None
+        held = None if self._recalled is None else self._recall(self._recalled)
         decide_now = partial(
             decide,
             self.live.plan,
@@ -225,9 +189,9 @@ class RouteStage:
         headers, endpoint = self._request.headers, self._endpoint
         if endpoint.kind is Kind.UNKNOWN:
             what = f"{self._method[:20]} {endpoint.path[:100]}"
-            return self._error(404, "unknown_url", f"No such URL: {what}. Served are {_SERVED}.")
+            return self._error(404, "unknown_url", f"No such URL: {what}. Served are {SERVED}.")
         if endpoint.methods and self._method not in endpoint.methods:
-            message = f"{self._method[:20]} is not allowed here. Served are {_SERVED}."
+            message = f"{self._method[:20]} is not allowed here. Served are {SERVED}."
             refused = self._error(405, "method_not_allowed", message)
             allow = (names.ALLOW, ", ".join(endpoint.methods))
             return replace(refused, headers=(*refused.headers, allow))
@@ -255,7 +219,7 @@ class RouteStage:
         else:
             asked = read_routed(endpoint.kind, headers, body, self._caller)
         self._document, self._signals = asked.document, asked.signals
-        self._goes_on = asked.goes_on
+        self._recalled = asked.recalled
         if asked.text is None:
             return self.on_classified(None, None)
         spending = self._spending_of(self._caller.policy)

@@ -178,8 +178,9 @@ class Processor:
             self.races.opened(stage.decision_id, stage.race)
         if type(step) is Rewrite and (routed := stage.routed) is not None:
             self.budgets.requested(routed.decision.table)
-            plan, signals = stage.live.plan, routed.signals
-            self.spending.sent(stage.decision_id, plan, signals, routed.decision, stage.race)
+            if not stage.free:
+                plan, signals = stage.live.plan, routed.signals
+                self.spending.sent(stage.decision_id, plan, signals, routed.decision, stage.race)
             # The conversation is on the model that is tried first, until it is known who answered.
             self.conversations.answered(routed, routed.decision.models[0])
 
