@@ -81,6 +81,13 @@ def test_another_cell_moves_and_costs_by_the_tokens_that_were() -> None:
     assert found.why == "cell (code, balanced): small, large"
 
 
+def test_tokens_that_were_put_into_a_cache_cost_what_that_costs() -> None:
+    outcome = Outcome(200, "acorn", "medium", 1, 2000, 500, 1000, cache_write_tokens=400)
+    found = again(recorded(outcome=outcome), plan())
+    # A quarter more for 400 of the thousand that were not cached.
+    assert found.cost_before == found.cost_after == pytest.approx(0.0032)
+
+
 def test_what_failed_over_then_would_now() -> None:
     found = again(recorded(outcome=Outcome(200, "birch", "large", 2)), plan())
     assert (found.before, found.after) == ("large", "large")

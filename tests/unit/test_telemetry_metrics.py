@@ -96,6 +96,18 @@ def test_cost_and_baseline() -> None:
     assert price.baseline_usd == pytest.approx(dearest / 1e6)
 
 
+def test_tokens_put_into_a_cache_cost_what_that_costs() -> None:
+    tab, kept = table(), record()
+    plain, written = (answered(kept, cache_write_tokens=n).outcome for n in (0, 300))
+    less, more = (price_of(tab, Task.CODE, outcome, BEST) for outcome in (plain, written))
+    assert less is not None
+    assert more is not None
+    model = tab.models[kept.decision.models[0]]
+    dearer = 300 * (model.price.cache_write - model.price.input)
+    assert more.cost_usd - less.cost_usd == pytest.approx(dearer / 1e6)
+    assert more.baseline_usd > less.baseline_usd
+
+
 @pytest.mark.parametrize("lacking", ["input_tokens", "output_tokens", "model"])
 def test_what_is_not_known_has_no_price(lacking: str) -> None:
     outcome = replace(answered(record()).outcome, **{lacking: None})

@@ -117,15 +117,16 @@ def _cost(record: Record, model: str | None, table: Table) -> float | None:
         return None
     outcome, signals = record.outcome, record.signals
     given = output = None
-    cached = 0
+    cached = written = 0
     if outcome is not None:
         given, output = outcome.input_tokens, outcome.output_tokens
         cached = outcome.cached_input_tokens or 0
+        written = outcome.cache_write_tokens or 0
     if given is None:
-        given, cached = signals.input_tokens, 0
+        given, cached, written = signals.input_tokens, 0, 0
     if output is None:
         output = expected_output(table, record.decision.task, signals.max_output_tokens)
-    return cost_usd(table.models[model].price, given, output, cached)
+    return cost_usd(table.models[model].price, given, output, cached, written)
 
 
 def _quality(model: str | None, task: Task, table: Table, was: Table | None) -> float | None:

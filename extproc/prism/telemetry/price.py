@@ -40,5 +40,10 @@ def price_of(
         return None
     if outcome.input_tokens is None or outcome.output_tokens is None:
         return None
-    tokens = outcome.input_tokens, outcome.output_tokens, outcome.cached_input_tokens or 0
+    tokens = (
+        outcome.input_tokens,
+        outcome.output_tokens,
+        outcome.cached_input_tokens or 0,
+        outcome.cache_write_tokens or 0,
+    )
     return Price(cost_usd(model.price, *tokens), cost_usd(best[task].price, *tokens))
