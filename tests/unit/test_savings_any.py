@@ -19,6 +19,7 @@ NAMES = st.sampled_from(
         *("model", "error", "metadata", "object", "data", "results", "chunks", "message"),
         *("prompt_tokens", "input_tokens", "output_tokens", "cache_read_input_tokens"),
         *("role", "content", "text", "type", "status", "spend", "cache_hit", "delta"),
+        *("system", "instructions", "tools", "source", "arguments", "output"),
     ]
 )
 LEAVES = st.one_of(

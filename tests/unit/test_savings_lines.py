@@ -204,6 +204,49 @@ def test_a_prompt_is_read_as_the_gateway_reads_it() -> None:
     assert chat.max_output_tokens == 77
 
 
+PIXEL = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO"}}
+HOSTED = {"type": "web_search_20250305", "name": "web_search"}
+
+
+@pytest.mark.parametrize("system", [{}, {"system": [{"type": "text", "text": "Be brief"}]}])
+def test_a_request_of_messages_is_read_as_one(system: dict[str, Any]) -> None:
+    turn = {"role": "user", "content": [PIXEL, {"type": "text", "text": "What is it?"}]}
+    asked = {"model": "claude", "max_tokens": 77, "messages": [turn], "tools": [HOSTED], **system}
+    chat = usage({"request": asked, "response": CLAUDE}).chat
+    assert chat is not None
+    assert chat.text == "What is it?"
+    assert chat.needs == {Capability.VISION, Capability.TOOLS}
+    assert chat.max_output_tokens == 77
+
+
+def test_a_chat_that_anthropics_api_answered_is_read_as_a_chat() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    said = {"role": "assistant", "content": None, "tool_calls": [call]}
+    turns = [*REQUEST["messages"], said, {"role": "tool", "tool_call_id": "1", "content": "42"}]
+    chat = usage({"request": {**REQUEST, "messages": turns}, "response": CLAUDE}).chat
+    assert chat is not None
+    assert chat.text == "Sort a list in Rust"
+
+
+def test_items_of_responses_are_read() -> None:
+    said = {"type": "message", "role": "user", "content": [
+        {"type": "input_text", "text": "What is it?"},
+        {"type": "input_image", "image_url": "data:image/png;base64,iVBO"}]}  # fmt: skip
+    asked = {"model": "gpt-5.5", "instructions": "Be brief", "input": [said]}
+    answer = {"object": "response", "model": "gpt-5.5", "usage": {"input_tokens": 5}}
+    chat = usage({"request": asked, "response": answer}).chat
+    assert chat is not None
+    assert chat.text == "What is it?"
+    # No more: as a chat it would have gone to models that have no Responses.
+    assert chat.needs == {Capability.VISION}
+
+
+def test_texts_and_tokens_as_input_are_no_prompt() -> None:
+    answer = {"model": "e", "usage": {"prompt_tokens": 5}}
+    for given in (["a", "b"], [1, 2], [[1, 2]]):
+        assert usage({"request": {"model": "e", "input": given}, "response": answer}).chat is None
+
+
 def test_spend_logs_say_provider_and_cost() -> None:
     found = usage(LITELLM)
     assert (found.provider, found.own_usd) == ("anthropic", 0.00213)
@@ -296,6 +339,7 @@ BAD: list[tuple[object, str]] = [
     ({"request": {"messages": "hi"}, "response": ANSWER}, "request: messages: Expected `array`"),
     ({"request": {"messages": [{"content": "hi"}]}, "response": ANSWER}, "required field `role`"),
     ({"request": {**REQUEST, "max_tokens": -1}, "response": ANSWER}, "'max_tokens' must be"),
+    ({"request": {"input": [{"role": 5}]}, "response": ANSWER}, "request: input[0].role: Expected"),
     (pair(prompt_tokens=-1, completion_tokens=1), "usage: prompt_tokens is no count"),
     (pair(prompt_tokens=2**60, completion_tokens=1), "usage: prompt_tokens is no count"),
     (pair(prompt_tokens="12"), "usage: Expected `int | null`, got `str`"),

@@ -18,7 +18,7 @@ from prism.savings.routed import Router
 from prism.savings.tally import MOST_MODELS, OTHERS, Tally
 from prism.savings.usage import Tokens, Usage
 
-LISTED = {"known": Price(100.0, 100.0, 10.0, 100.0)}
+LISTED = {"known": Price(100.0, 100.0, 10.0, 125.0)}
 M = 1_000_000
 
 
@@ -71,11 +71,17 @@ def test_each_mode_is_charged_for_the_first_model_of_its_cell() -> None:
 def test_cached_tokens_pay_in_full_at_another_model() -> None:
     tally = counted(router(), usage("huge", Tokens(5000, 0, 4000, 500), "code please"))
     total = savings_of(tally, 0.0).total
-    # A cached token costs a tenth, writing the cache nothing extra in this table.
-    assert total.asked.usd == pytest.approx((1000 * 10 + 4000 * 1) / M)
+    # A cached token costs a tenth, one that is written to the cache a quarter more.
+    assert total.asked.usd == pytest.approx((500 * 10 + 500 * 12.5 + 4000 * 1) / M)
     assert total.modes[SPORT].usd == total.asked.usd
-    assert total.modes[ECO].usd == pytest.approx(5000 * 0.1 / M)
-    assert total.modes[ECO].warm_usd == pytest.approx((1000 * 0.1 + 4000 * 0.01) / M)
+    assert total.modes[ECO].usd == pytest.approx((4500 * 0.1 + 500 * 0.125) / M)
+    warm = (500 * 0.1 + 500 * 0.125 + 4000 * 0.01) / M
+    assert total.modes[ECO].warm_usd == pytest.approx(warm)
+
+
+def test_writing_the_cache_has_its_list_price() -> None:
+    tally = counted(router(), usage("known", Tokens(1000, 0, 300, 200), "code please"))
+    assert tally.usd == pytest.approx((500 * 100 + 300 * 10 + 200 * 125) / M)
 
 
 def test_the_classifier_is_charged_once_in_each_mode() -> None:

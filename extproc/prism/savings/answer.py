@@ -15,6 +15,7 @@ NOTHING = msgspec.Raw(b"")
 _NULLS = (b"", b"null", b"{}", b"[]", b'""', b'"{}"', b'"[]"')
 _LONGEST_NULL = max(map(len, _NULLS))
 _FAILED = 400
+_OF_MESSAGES = ("message", "message_start")
 
 
 def there(raw: msgspec.Raw) -> bool:
@@ -62,13 +63,15 @@ _TEXT = msgspec.json.Decoder(str)
 
 
 class Answer:
-    """What is known of an answer once all its pieces were read."""
+    """What is known of an answer once all its pieces were read. ``of_messages``: it has the
+    form of Anthropic's Messages."""
 
-    __slots__ = ("_bytes", "_usage", "left_out", "model")
+    __slots__ = ("_bytes", "_usage", "left_out", "model", "of_messages")
 
     def __init__(self) -> None:
         self.model: str | None = None
         self.left_out: LeftOut | None = None
+        self.of_messages = False
         self._usage: UsageObject | None = None
         self._bytes = 0
 
@@ -84,6 +87,8 @@ class Answer:
         """Read one piece. Raises ``BadLine``."""
         if there(piece.error) or (piece.status_code or 0) >= _FAILED or piece.type == "error":
             self.left_out = LeftOut("a failed request")
+        if piece.type in _OF_MESSAGES:
+            self.of_messages = True
         if piece.object == "list":
             self.left_out = LeftOut("no chat (embeddings and the like)")
         for nested in (piece.message, piece.response):

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 
 import msgspec
 
 from prism.prompt.chat import Chat, read_chat
 from prism.prompt.document import BadBody, read
+from prism.prompt.messages import read_message_request
+from prism.prompt.responses import read_response_request
+from prism.routing.catalog import Capability
 from prism.savings.answer import NOTHING, Answer, read_answer, there
 from prism.savings.export import Export, usages_of
 from prism.savings.tokens import UsageObject, read_usage
@@ -59,6 +64,7 @@ class Request(msgspec.Struct, gc=False):
     messages: msgspec.Raw = NOTHING
     input: msgspec.Raw = NOTHING
     prompt: msgspec.Raw = NOTHING
+    system: msgspec.Raw = NOTHING
     model: str | None = None
 
 
@@ -96,7 +102,7 @@ def _usage(line: bytes, said: Line) -> Usage | LeftOut:
     answer = read_answer(_answer(line, said))
     if answer.left_out is not None:
         return answer.left_out
-    asked, chat = _asked(line, said)
+    asked, chat = _asked(line, said, answer)
     model = model_name(answer.model or said.model or asked or "")
     tokens, estimated = _tokens(said, answer), False
     if tokens is None:
@@ -150,14 +156,14 @@ def _tokens(said: Line, answer: Answer) -> Tokens | None:
     return found.tokens()
 
 
-def _asked(line: bytes, said: Line) -> tuple[str | None, Chat | None]:
+def _asked(line: bytes, said: Line, answer: Answer) -> tuple[str | None, Chat | None]:
     """The request's model and what the gateway would read of it, where the line has it."""
     for raw in (said.request, said.request_body, said.proxy_server_request, said.body):
         if there(raw):
-            return _request(_plain(raw))
+            return _request(_plain(raw), answer)
     for raw in (said.messages, said.input, said.prompt):
         if there(raw) and bytes(raw)[:1] in (b"[", b'"'):
-            return _request(line)
+            return _request(line, answer)
     return None, None
 
 
@@ -172,7 +178,7 @@ def _plain(raw: msgspec.Raw) -> bytes:
         raise BadLine(f"request: {error}") from None
 
 
-def _request(encoded: bytes) -> tuple[str | None, Chat | None]:
+def _request(encoded: bytes, answer: Answer) -> tuple[str | None, Chat | None]:
     try:
         asked = _REQUEST.decode(encoded)
         if there(asked.body):
@@ -181,18 +187,34 @@ def _request(encoded: bytes) -> tuple[str | None, Chat | None]:
     except (msgspec.DecodeError, RecursionError) as error:
         raise BadLine(f"request: {error}") from None
     try:
-        return asked.model, _chat(asked, encoded)
+        return asked.model, _chat(asked, encoded, answer)
     except BadBody as bad:
         raise BadLine(f"request: {bad.message}") from None
 
 
-def _chat(asked: Request, encoded: bytes) -> Chat | None:
+def _chat(asked: Request, encoded: bytes, answer: Answer) -> Chat | None:
     if there(asked.messages):
-        return read_chat(read(encoded))
-    for text in (asked.input, asked.prompt):
-        if there(text) and bytes(text)[:1] == b'"':
-            return of_text(_TEXT.decode(text))
-    return None
+        document = read(encoded)
+        if there(asked.system) or answer.of_messages:
+            # Proxies that translate log the one API's request with the other's answer.
+            with suppress(BadBody):
+                return read_message_request(document)
+        return read_chat(document)
+    if _is_text(asked.input) or _has_items(asked.input):
+        chat = read_response_request(read(encoded))
+        # What it would have cost as a chat, which more models answer than Responses.
+        return replace(chat, needs=chat.needs - {Capability.RESPONSES})
+    return of_text(_TEXT.decode(asked.prompt)) if _is_text(asked.prompt) else None
+
+
+def _is_text(raw: msgspec.Raw) -> bool:
+    return there(raw) and bytes(raw)[:1] == b'"'
+
+
+def _has_items(raw: msgspec.Raw) -> bool:
+    """Whether it is a list of items; one of texts or tokens asks for embeddings."""
+    encoded = bytes(raw)
+    return encoded[:1] == b"[" and encoded[1:].lstrip()[:1] == b"{"
 
 
 def of_text(text: str) -> Chat:

@@ -127,8 +127,9 @@ class _Case:
             tally.kept[decision.mode] += self.usage.requests
         elif (model := table.models[decision.models[0]]) is not self.priced.model:
             to = model.name
-            cold = cost_usd(model.price, tokens.input, tokens.output)
-            warm = cost_usd(model.price, tokens.input, tokens.output, tokens.cached)
+            # What the client has put into a cache is put into one there as well.
+            cold = cost_usd(model.price, tokens.input, tokens.output, 0, tokens.written)
+            warm = _cost(self.usage, model.price)
         moved = tally.moved.setdefault((decision.task, self.name, decision.mode, to), Moved())
         moved.requests += self.usage.requests * self.share
         moved.usd += cold * self.share
@@ -144,4 +145,4 @@ def _name(priced: Priced, tally: Tally) -> str:
 
 def _cost(usage: Usage, price: Price) -> float:
     tokens = usage.tokens
-    return cost_usd(price, tokens.input, tokens.output, tokens.cached)
+    return cost_usd(price, tokens.input, tokens.output, tokens.cached, tokens.written)
