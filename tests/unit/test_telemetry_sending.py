@@ -67,7 +67,8 @@ def test_a_request_s_spans(sending: Make, collector: Collector) -> None:
         10**18 + 250_000,
     )
     assert route.resource["service.name"] == "prism"
-    assert made.sent.requests == 1
+    # Counted once the collector has answered, which is after it has them.
+    until(lambda: made.sent.requests == 1, "the request to be counted")
 
 
 def test_a_raced_request_s_spans(sending: Make, collector: Collector) -> None:
