@@ -46,10 +46,12 @@ def usage_filters(settings: Settings) -> list[dict[str, Any]]:
     """Token usage from plain and streamed answers into metadata, without Python; also whether
     a stream ended in an error, which its status could not tell."""
     rules = [_usage_rule(key, path) for key, path in _USAGE]
+    # Each place that is looked at costs every answer; only events of streams have it further down.
+    whole = [_usage_rule(key, path) for key, path in _USAGE if path[0] == "usage"]
     plain = names.typed(
         "extensions.filters.http.json_to_metadata.v3.JsonToMetadata",
         response_rules={
-            "rules": rules,
+            "rules": whole,
             "allow_content_types_regex": {"regex": "application/json *(;.*)?"},
         },
     )
