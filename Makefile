@@ -66,6 +66,7 @@ table: $(STAMP) ## make the shipped table anew of its measurements and prices
 	$(BIN)/prism calibrate --base $(TABLE)/base.yaml --models $(TABLE)/measurements.csv \
 	  --settings $(TABLE)/calibration.yaml --prices $(TABLE)/prices.csv $(ARGS) \
 	  --out $(TABLE)/table.yaml --origins docs/reference/shipped-table.md --report build/table.html
+	cp $(TABLE)/table.yaml charts/prism/tables/default.yaml
 
 TRAINING := build/training
 $(TRAINING)/.installed: training/requirements.txt

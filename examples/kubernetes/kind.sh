@@ -34,7 +34,7 @@ kubectl --namespace "$namespace" get routingtables,projectpolicies
 echo "A request through the gateway:"
 curl --fail --silent --show-error --include --retry 10 --retry-connrefused \
   http://127.0.0.1:8080/v1/chat/completions \
-  -H 'Authorization: Bearer prism-demo' -H 'Content-Type: application/json' \
+  -H 'Content-Type: application/json' \
   -d '{"model": "auto", "messages": [{"role": "user", "content": "Capital of France?"}]}'
 echo
 echo "It stays at http://127.0.0.1:8080; make kind-down takes it away."

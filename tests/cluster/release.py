@@ -12,8 +12,9 @@ from . import chart
 from .kube import Kube
 from .node import Pod
 
-# An API server without a network of pods can't reach a webhook behind a Service.
-VALUES = ("--set", "webhook.enabled=false")
+# An API server without a network of pods can't reach a webhook behind a Service. The tests apply
+# tables of their own.
+VALUES = ("--set", "webhook.enabled=false,samples.enabled=false")
 
 
 class GatewayPod(GatewayAt):

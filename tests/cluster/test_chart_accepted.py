@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.gateway.running import until
 
 from .chart import CHART, ROOT, VALUES, objects, pods, render
+from .documents import policy
 from .kube import Kube
 
 pytestmark = pytest.mark.cluster
@@ -89,6 +91,27 @@ def test_helm_installs_it(api: Kube) -> None:
     api.helm("uninstall", "prism", "--namespace", namespace)
 
 
+def test_a_webhook_that_must_answer_keeps_out_all_but_what_the_chart_makes(api: Kube) -> None:
+    namespace = api.namespace()
+    flags = ("--namespace", namespace, "--skip-crds", "--set", "webhook.failurePolicy=Fail")
+    api.helm("install", "prism", str(CHART), *flags)
+    shown = api.kubectl("get", "prism", "-n", namespace, "-o", "name").stdout.split()
+    assert sorted(name.partition(".")[0] for name in shown) == ["projectpolicy", "routingtable"]
+    own = yaml.safe_dump(policy("own"))
+    # The API server hears of a new webhook a moment later.
+    until(
+        lambda: (
+            "failed calling webhook" in api.kubectl(*dry(namespace), input=own, check=False).stderr
+        ),
+        "the webhook to be asked",
+    )
+    api.helm("uninstall", "prism", "--namespace", namespace)
+
+
+def dry(namespace: str) -> tuple[str, ...]:
+    return ("apply", "--dry-run=server", "-n", namespace, "-f", "-")
+
+
 def test_the_notes_say_what_to_do_next(api: Kube) -> None:
     def notes(*flags: str) -> str:
         done = api.helm("install", "r", str(CHART), "-n", "llm", "--dry-run=client", *flags)
@@ -97,8 +120,11 @@ def test_the_notes_say_what_to_do_next(api: Kube) -> None:
     plain = notes()
     assert "kubectl -n llm create secret generic prism-credentials" in plain
     assert "kubectl -n llm port-forward service/r-gateway 8080:80" in plain
-    samples = notes("--set", "samples.enabled=true,simulatedProviders.enabled=true")
-    assert "Bearer prism-demo" in samples
-    assert "create secret" not in samples
+    assert "Authorization" not in plain
+    assert "for $10 a day" in plain
+    assert "create secret" not in notes("--set", "simulatedProviders.enabled=true")
+    own = notes("--set", "samples.enabled=false")
+    assert "apply -f your-table.yaml -f your-policies.yaml" in own
+    assert "Bearer KEY-OF-A-PROJECT" in own
     existing = notes("--set", "certificates.source=existing")
     assert "r-operator-tls, r-extproc-tls, r-webhook-tls" in existing

@@ -235,16 +235,45 @@ def test_kind_opens_the_port_that_its_values_take() -> None:
     assert port["nodePort"] == mapping["containerPort"]
 
 
-def test_the_samples_raise_no_warning_and_name_the_simulated_providers() -> None:
-    found = objects("--values", KIND)
-    samples = [o for o in found if o["apiVersion"].startswith("routing.prism.dev/")]
-    resources, problems = read_text(yaml.safe_dump_all(samples), "samples")
+def sampled(*values: str | Path) -> list[dict[str, Any]]:
+    """The resources that the chart brings, which must be right without a warning."""
+    found = [o for o in objects(*values) if o["apiVersion"].startswith("routing.prism.dev/")]
+    resources, problems = read_text(yaml.safe_dump_all(found), "samples")
     assert [*problems, *compile_resources(resources)[1]] == []
-    (table,) = [o["spec"] for o in samples if o["kind"] == "RoutingTable"]
+    return found
+
+
+def test_the_chart_brings_the_shipped_table_and_a_policy_with_limits() -> None:
+    shipped = ROOT / "examples" / "models" / "table.yaml"
+    copy = CHART / "tables" / "default.yaml"
+    assert copy.read_bytes() == shipped.read_bytes(), 'run "make table"'
+    policy, table = sorted(sampled(), key=lambda o: str(o["kind"]))
+    assert table["spec"] == yaml.safe_load(shipped.read_text("utf-8"))["spec"]
+    assert (table["metadata"]["name"], policy["metadata"]["name"]) == ("default", "default")
+    assert policy["spec"] == {
+        "project": "default",
+        "anonymous": True,
+        "limits": {"maxCostPerRequest": 0.25},
+        "budgets": [{"period": "Day", "maxCost": 10, "action": "Refuse"}],
+    }
+    kinds = {o["kind"] for o in objects("--set", "samples.enabled=false")}
+    assert not kinds & {"RoutingTable", "ProjectPolicy"}
+
+
+def test_the_samples_are_put_where_the_operator_looks() -> None:
+    places = {o["metadata"]["namespace"] for o in sampled("--set", "operator.watch.namespaces={a}")}
+    assert places == {"a"}
+
+
+def test_the_samples_name_the_simulated_providers_where_there_are_some() -> None:
+    found = objects("--values", KIND)
+    (table,) = [o["spec"] for o in sampled("--values", KIND) if o["kind"] == "RoutingTable"]
     service = one(found, "Service", "prism-providers")
     (port,) = service["spec"]["ports"]
     arguments = container(pod(found, "providers"), "providers")["args"]
+    assert len(table["providers"]) == 8
     for provider in table["providers"]:
         assert f"--provider={provider['name']}" in arguments
         host = f"prism-providers.llm.svc:{port['port']}"
         assert provider["baseURL"] == f"http://{host}/{provider['name']}/v1"
+        assert "credentials" not in provider

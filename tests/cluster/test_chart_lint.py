@@ -30,7 +30,7 @@ REFUSED = {
     "operator.watch.allNamespaces=true,operator.watch.namespaces={a}": "operator.watch.namespaces",
     "operator.watch.namespaces={Team_A}": "operator.watch.namespaces",
     "gateway.credentialsSecret=": "gateway.credentialsSecret",
-    "samples.enabled=true": "samples.enabled needs simulatedProviders.enabled",
+    "samples.maxCostPerDay=0": "samples.maxCostPerDay",
 }
 
 

@@ -17,6 +17,7 @@ from prism.ledger.address import Address
 from prism.ledger.batch import write_batch
 from prism.ledger.entry import Ended
 from prism.ledger.store import Store
+from prism.report.simulation import simulation_page
 from prism.resources import compile_resources, read_folder
 from prism.routing.catalog import Limits as Bounds
 from prism.routing.catalog import Policy, Price, Table, Task
@@ -276,6 +277,31 @@ def test_a_broken_limit_stops_a_pipeline(ledger: str, tmp_path: Path) -> None:
     assert result.exit_code == 3
     assert "limit: 100.0% of decisions would move" in result.stderr
     assert "limit: quality would change" in result.stderr
+
+
+def test_the_page_has_all_of_it_and_needs_nothing_else(ledger: str, tmp_path: Path) -> None:
+    change, page = changed(tmp_path, "mistral-small-latest"), tmp_path / "page.html"
+    arguments = [str(change), "--config", str(DEMO), "--ledger", ledger, "--report", str(page)]
+    assert simulate(*arguments, "--max-moved", "50").exit_code == 3
+    text = page.read_text("utf-8")
+    assert "100.0% of decisions would move, at most 50.0% may" in text
+    assert "<td>demo</td>" in text
+    assert f"<td>{demo_records(1)[0].decision.models[0]} → mistral-small-latest</td>" in text
+    assert text.count("<code>d") == 3
+    assert text.count("<svg") == 6  # cost and quality by project, by task and by mode
+    assert "default-src 'none'" in text
+    assert "<script" not in text
+
+
+def test_the_page_of_a_change_that_moves_nothing_says_so() -> None:
+    difference = Difference()
+    difference.add(again(recorded(policy(project="<b>")), plan(policy(project="<b>"))), 1)
+    difference.untold["it was not classified"] = 2
+    text = simulation_page(difference, [], [])
+    assert "every decision would lead to the model that answered" in text
+    assert "&lt;b&gt;" in text
+    assert "<b>&lt;" not in text
+    assert "2 decisions can&#39;t be made again" in text or "2 decisions can't" in text
 
 
 def test_records_of_a_file_and_lines_that_are_none(tmp_path: Path) -> None:

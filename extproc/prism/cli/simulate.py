@@ -48,6 +48,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--max-loss", metavar="PERCENT", type=float, help="Quality may fall by this at most.")
 @click.option("--max-moved", metavar="PERCENT", type=float, help="So many may move at most.")
 @click.option("--max-refused", default=0, show_default=True, help="So many may be refused anew.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="An HTML page to write, with charts; it needs nothing else.",
+)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(
     files: tuple[Path, ...],
@@ -62,6 +67,7 @@ def command(
     max_loss: float | None,
     max_moved: float | None,
     max_refused: int,
+    report: Path | None,
     output: str,
 ) -> None:
     """Show what a change would do, before it is applied.
@@ -85,6 +91,10 @@ def command(
     else:
         for line in lines(difference):
             click.echo(line)
+    if report is not None:
+        from prism.report.simulation import simulation_page
+
+        report.write_text(simulation_page(difference, said, [str(f) for f in files]), "utf-8")
     for sentence in said:
         click.echo(f"limit: {sentence}", err=True)
     if said:

@@ -14,7 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 BLUE, GREY, ORANGE, GREEN = "#2f6db5", "#8a8a8a", "#d9822b", "#3d9a62"
-COLOURS: Mapping[str, str] = {"eco": GREEN, "balanced": BLUE, "sport": ORANGE}
+COLOURS: Mapping[str, str] = {
+    "eco": GREEN,
+    "balanced": BLUE,
+    "sport": ORANGE,
+    "changed": BLUE,  # beside "as it was", which is grey
+}
 _STYLE: dict[Any, Any] = {
     # The same numbers give the same bytes; text stays text.
     "svg.hashsalt": "prism",
