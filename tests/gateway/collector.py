@@ -12,6 +12,7 @@ import grpc
 
 from prism.otlp.v1.otlp_pb2 import (
     AnyValue,
+    ExportLogsServiceRequest,
     ExportMetricsServiceRequest,
     ExportTraceServiceRequest,
     KeyValue,
@@ -39,12 +40,27 @@ class Span:
     resource: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Event:
+    """One log event as it came over the wire; ids in hex and empty where it has none."""
+
+    name: str
+    time: int
+    severity: str
+    body: str
+    trace: str
+    span: str
+    attributes: Mapping[str, Any]
+    resource: Mapping[str, Any]
+
+
 @dataclass
 class Collector:
     """What was received. ``headers`` are those of each export, in order."""
 
     url: str = ""
     spans: list[Span] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
     """The newest message of each metric, by name."""
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -65,6 +81,17 @@ def _traces(kept: Collector) -> Export:
             about = _attributes(resource.resource.attributes)
             for scope in resource.scope_spans:
                 kept.spans += [_span(span, about) for span in scope.spans]
+        return _TAKEN
+
+    return export
+
+
+def _logs(kept: Collector) -> Export:
+    def export(request: ExportLogsServiceRequest, _: Any) -> bytes:
+        for resource in request.resource_logs:
+            about = _attributes(resource.resource.attributes)
+            for scope in resource.scope_logs:
+                kept.events += [_event(record, about) for record in scope.log_records]
         return _TAKEN
 
     return export
@@ -96,6 +123,7 @@ def collecting(address: str = "127.0.0.1:0") -> Iterator[Collector]:
         [
             _service("trace.v1.TraceService", _traces(kept), ExportTraceServiceRequest),
             _service("metrics.v1.MetricsService", _metrics(kept), ExportMetricsServiceRequest),
+            _service("logs.v1.LogsService", _logs(kept), ExportLogsServiceRequest),
         ]
     )
     port = server.add_insecure_port(address)
@@ -119,6 +147,19 @@ def _span(span: Any, resource: Mapping[str, Any]) -> Span:
         attributes=_attributes(span.attributes),
         events=[(event.name, _attributes(event.attributes)) for event in span.events],
         error=span.status.code == 2,
+        resource=resource,
+    )
+
+
+def _event(record: Any, resource: Mapping[str, Any]) -> Event:
+    return Event(
+        name=record.event_name,
+        time=record.time_unix_nano,
+        severity=record.severity_text,
+        body=record.body.string_value,
+        trace=record.trace_id.hex(),
+        span=record.span_id.hex(),
+        attributes=_attributes(record.attributes),
         resource=resource,
     )
 

@@ -240,6 +240,32 @@ def test_a_caller_s_choice_is_kept_and_others_are_sampled_by_the_ratio(
     assert all(sent["api-key"] == "a b" for sent in collector.headers)
 
 
+def test_each_decision_is_an_event_sampled_or_not(
+    traced: Callable[..., Gateway], providers: SimulatedProviders, collector: Collector
+) -> None:
+    gateway = traced(OTEL_LOGS_EXPORTER="otlp")
+    providers.fault("beta", FAILS)
+    unwanted = TRACE.replace("0af7", "1bf7")
+    names = [
+        ask(gateway, **parent(trace, flags)).headers["x-prism-decision-id"]
+        for trace, flags in ((TRACE, "01"), (unwanted, "00"))
+    ]
+    until(lambda: len(collector.events) == 2, "two events")
+    found = {event.attributes["prism.decision.id"]: event for event in collector.events}
+    sampled, other = [found[name] for name in names]
+    spans = complete(collector, TRACE, "POST", "chat mini")
+    assert (sampled.trace, sampled.span) == (TRACE, spans["POST"].id)
+    assert other.trace == ""
+    for event in (sampled, other):
+        assert (event.name, event.severity) == ("prism.decision", "INFO")
+        assert event.body == "simple, sport: mini answered 200"
+        assert event.attributes["gen_ai.provider.name"] == "alpha"
+        assert event.attributes["prism.attempts"] == 2
+        assert event.attributes["prism.cost_usd"] > 0
+        assert QUESTION not in str(event)
+    assert _metric(gateway, 'prism_telemetry_logs_total{result="sent"}') == 2
+
+
 def test_nothing_is_traced_where_nobody_collects(
     own_gateway: Callable[..., Gateway], providers: SimulatedProviders
 ) -> None:

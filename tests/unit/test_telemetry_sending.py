@@ -1,4 +1,4 @@
-"""Spans as a collector gets them over real gRPC, and what happens while there is none."""
+"""Spans and events as a collector gets them over real gRPC, and what happens without one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.gateway.running import free_port, until
 
 from prism.routing.decision import ErrorCode, Refusal
 from prism.telemetry.metrics import Metrics
-from prism.telemetry.sending import MOST_WAITING, Sending, resource
+from prism.telemetry.sending import BATCH, MOST_EVENTS, MOST_WAITING, Sending, resource
 from prism.telemetry.settings import read_settings
-from prism.telemetry.spans import Traced
+from prism.telemetry.told import Told
 
 from .test_telemetry_metrics import TRACE, answered, record
 
@@ -41,14 +41,14 @@ def collector() -> Iterator[Collector]:
         yield kept
 
 
-def traced(**given: object) -> Traced:
+def traced(**given: object) -> Told:
     kept = record(**given)  # type: ignore[arg-type]
     outcome = (
         answered(kept).outcome
         if kept.decision.models
         else replace(answered(record()).outcome, model=None, status=400)
     )
-    return Traced(TRACE, kept, outcome, None, "g1")
+    return Told(TRACE, kept, outcome, None, "g1", TRACE.over_ns)
 
 
 def test_a_request_s_spans(sending: Make, collector: Collector) -> None:
@@ -68,7 +68,7 @@ def test_a_request_s_spans(sending: Make, collector: Collector) -> None:
     )
     assert route.resource["service.name"] == "prism"
     # Counted once the collector has answered, which is after it has them.
-    until(lambda: made.sent.requests == 1, "the request to be counted")
+    until(lambda: made.traces.sent == 1, "the request to be counted")
 
 
 def test_a_raced_request_s_spans(sending: Make, collector: Collector) -> None:
@@ -106,10 +106,10 @@ def test_a_collector_that_is_away_has_requests_dropped_and_counted(sending: Make
     made = sending(f"http://127.0.0.1:{free_port()}", OTEL_EXPORTER_OTLP_TIMEOUT="1")
     for _ in range(MOST_WAITING + 7):
         made.put(traced())
-    assert made.sent.dropped == 7
+    assert made.traces.dropped == 7
     made.start()
-    until(lambda: made.sent.failed_traces, "an export to fail")
-    assert made.sent.requests == 0
+    until(lambda: made.traces.failed, "an export to fail")
+    assert made.traces.sent == 0
 
 
 def test_one_request_that_can_t_be_told_loses_no_other(sending: Make, collector: Collector) -> None:
@@ -118,4 +118,64 @@ def test_one_request_that_can_t_be_told_loses_no_other(sending: Make, collector:
     made.put(traced())
     made.start()
     until(lambda: len(collector.spans) == 4, "the other's spans")
-    until(lambda: made.sent.dropped == 1, "the broken one to be counted")
+    until(lambda: made.traces.dropped == 1, "the broken one to be counted")
+
+
+LOGS = {"OTEL_LOGS_EXPORTER": "otlp"}
+
+
+def test_each_request_is_an_event_sampled_or_not(sending: Make, collector: Collector) -> None:
+    made = sending(collector.url, **LOGS)
+    made.start()
+    assert made.wants(sampled=False)
+    made.put(traced())
+    made.put(replace(traced(), trace=None))
+    until(lambda: len(collector.events) == 2, "two events")
+    sampled, other = collector.events
+    assert (sampled.trace, sampled.span) == (TRACE.trace_id, TRACE.span_id)
+    assert (other.trace, other.span) == ("", "")
+    assert sampled.attributes == other.attributes
+    assert (sampled.name, sampled.severity) == ("prism.decision", "INFO")
+    assert sampled.time == TRACE.over_ns
+    model = record().decision.models[0]
+    assert sampled.body == f"code, eco: {model} answered 200"
+    until(lambda: len(collector.spans) == 4, "the spans of the sampled one")
+    # What the spans say together.
+    (route,) = collector.named(TRACE.trace_id, "prism.route")
+    (answer,) = collector.named(TRACE.trace_id, "chat")
+    assert sampled.attributes == {**route.attributes, **answer.attributes}
+    assert sampled.resource["service.name"] == "prism"
+    until(lambda: made.logs.sent == 2, "both to be counted")
+
+
+def test_a_refusal_is_an_event_that_warns(sending: Make, collector: Collector) -> None:
+    made = sending(collector.url, **LOGS)
+    refusal = Refusal(403, ErrorCode.NO_ELIGIBLE_MODEL, "none is left")
+    made.put(traced(decision=replace(record().decision, models=(), refusal=refusal)))
+    made.start()
+    until(lambda: len(collector.events) == 1, "an event")
+    assert collector.events[0].severity == "WARN"
+    assert collector.events[0].body == "code, eco: refused, no_eligible_model"
+    assert collector.events[0].attributes["prism.refusal"] == "no_eligible_model"
+
+
+def test_no_events_unless_they_are_asked_for(sending: Make, collector: Collector) -> None:
+    made = sending(collector.url)
+    made.start()
+    assert not made.wants(sampled=False)
+    made.put(traced())
+    made.close()
+    assert len(collector.spans) == 4
+    assert not collector.events
+
+
+def test_events_wait_within_bounds_and_are_dropped_without_a_collector(sending: Make) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    made = sending(url, OTEL_EXPORTER_OTLP_TIMEOUT="1", OTEL_TRACES_EXPORTER="none", **LOGS)
+    for _ in range(MOST_EVENTS + 3):
+        made.put(traced())
+    assert (made.logs.dropped, made.traces.dropped) == (3, 0)
+    made.start()
+    until(lambda: made.logs.failed, "an export to fail")
+    assert made.logs.dropped >= 3 + BATCH
+    assert made.logs.sent == 0

@@ -23,6 +23,9 @@ def test_defaults_follow_the_specification() -> None:
     found = read_settings(ENDPOINT)
     assert (found.ratio, found.parent_based, found.service) == (1.0, True, "prism")
     assert (found.traces, found.metrics, found.interval_s) == (True, True, 60)
+    # Not as the specification has it: there is one for every request.
+    assert not found.logs
+    assert read_settings({**ENDPOINT, "OTEL_LOGS_EXPORTER": "otlp"}).logs
     tracing = found.tracing("ca.pem")
     assert tracing is not None
     assert (tracing.host, tracing.port, tracing.tls) == ("otel", 4317, False)
@@ -68,6 +71,7 @@ def test_headers_are_decoded() -> None:
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
         ("OTEL_TRACES_SAMPLER", "sometimes"),
         ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ("OTEL_LOGS_EXPORTER", "console"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "soon"),
     ],
 )

@@ -80,6 +80,7 @@ annotations:
 - {name: OTEL_SERVICE_NAME, value: {{ .serviceName | quote }}}
 - {name: OTEL_TRACES_SAMPLER, value: {{ .sampler | quote }}}
 - {name: OTEL_TRACES_SAMPLER_ARG, value: {{ .samplerRatio | quote }}}
+- {name: OTEL_LOGS_EXPORTER, value: {{ ternary "otlp" "none" .logs }}}
 {{- with .headersSecret }}
 {{- if .name }}
 - name: OTEL_EXPORTER_OTLP_HEADERS

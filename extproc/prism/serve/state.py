@@ -79,14 +79,24 @@ class State:
         joined: _Points = [(("joined",), recent.joined), (("lost",), recent.lost)]
         text = "Outcomes, by whether they met their decision."
         yield _counter("prism.outcomes", text, joined, ("result",))
-        sent = None if self.sending is None else self.sending.sent
+        yield from self._telemetry()
+
+    def _telemetry(self) -> Iterable[Family]:
+        sending = self.sending
         spans: _Points = []
+        events: _Points = []
         failed: _Points = []
-        if sent is not None:
-            spans = [(("sent",), sent.requests), (("dropped",), sent.dropped)]
-            failed = [(("traces",), sent.failed_traces), (("metrics",), sent.failed_metrics)]
+        if sending is not None:
+            traces, logs = sending.traces, sending.logs
+            spans = [(("sent",), traces.sent), (("dropped",), traces.dropped)]
+            events = [(("sent",), logs.sent), (("dropped",), logs.dropped)]
+            metrics = sending.failed_metrics
+            failed = [(("traces",), traces.failed), (("metrics",), metrics)]
+            failed.append((("logs",), logs.failed))
         text = "Sampled requests, by what became of their spans."
         yield _counter("prism.telemetry.traces", text, spans, ("result",))
+        text = "Log events, by what became of them."
+        yield _counter("prism.telemetry.logs", text, events, ("result",))
         text = "Exports that the collector did not take."
         yield _counter("prism.telemetry.failures", text, failed, ("signal",))
 

@@ -1,4 +1,4 @@
-"""Tells the outside what became of requests: counts them, and has sampled ones' spans sent.
+"""Tells the outside what became of requests: counts them, and has spans and events sent.
 
 Called when a request is over and by nothing on its way.
 """
@@ -14,7 +14,7 @@ from prism.serve.processor import Processor
 from prism.telemetry.metrics import Metrics
 from prism.telemetry.price import Price, baselines, price_of
 from prism.telemetry.sending import Sending
-from prism.telemetry.spans import Traced
+from prism.telemetry.told import Told
 from prism.wire.access_log import FailedAttempt, Finished
 
 
@@ -35,9 +35,11 @@ class Telling:
         table = None if live is None else live.plan.tables.get(decision.table)
         price = None if table is None else self._price(table, decision.task, entry.outcome)
         self.metrics.finished(entry, record, price)
-        if entry.trace is not None and self.sending is not None:
+        sending, trace = self.sending, entry.trace
+        if sending is not None and sending.wants(sampled=trace is not None):
             generation = None if table is None else table.generation
-            self.sending.put(Traced(entry.trace, record, entry.outcome, price, generation))
+            over_ns = int(entry.at * 1e9) if trace is None else trace.over_ns
+            sending.put(Told(trace, record, entry.outcome, price, generation, over_ns))
 
     def _price(self, table: Table, task: Task, outcome: Outcome) -> Price | None:
         live = self._processor.live

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.util.types import AttributeValue
@@ -27,3 +28,9 @@ def add(attributes: Any, name: str, value: AttributeValue) -> None:
             items.add().string_value = str(item)
     else:
         raise TypeError(f"an attribute can't be a {kind.__name__}")
+
+
+def add_all(attributes: Any, found: Mapping[str, AttributeValue]) -> None:
+    """Put each of them to a message's."""
+    for name, value in found.items():
+        add(attributes, name, value)

@@ -1,4 +1,4 @@
-"""A connection to a collector, over OTLP's gRPC: one export of spans or of metrics at a time.
+"""A connection to a collector, over OTLP's gRPC: one export of spans, metrics or logs at a time.
 
 OpenTelemetry's own exporter takes the SDK's spans, and takes longer to encode one than Prism to
 decide a request; and its messages can't be installed beside Envoy's (decision 26).
@@ -16,9 +16,11 @@ from opentelemetry.sdk.resources import Resource
 
 from prism import __version__
 from prism.otlp.v1.otlp_pb2 import (
+    ExportLogsServiceRequest,
     ExportMetricsServiceRequest,
     ExportTraceServiceRequest,
     InstrumentationScope,
+    LogRecord,
     Metric,
     Span,
 )
@@ -28,6 +30,7 @@ from prism.telemetry.settings import PORT, Telemetry
 
 _TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _METRICS = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+_LOGS = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 _SCOPE = InstrumentationScope(name="prism", version=__version__)
 
 
@@ -63,6 +66,13 @@ class Exporter:
         group = request.resource_metrics.add(resource=self._origin)
         group.scope_metrics.add(scope=_SCOPE).metrics.extend(metrics)
         return self._export(_METRICS, request)
+
+    def events(self, events: Iterable[LogRecord]) -> bool:
+        """Whether the collector took them."""
+        request = ExportLogsServiceRequest()
+        group = request.resource_logs.add(resource=self._origin)
+        group.scope_logs.add(scope=_SCOPE).log_records.extend(events)
+        return self._export(_LOGS, request)
 
     def close(self) -> None:
         """End the connection."""

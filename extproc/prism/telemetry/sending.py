@@ -1,4 +1,4 @@
-"""Sends spans and metrics to a collector, from a thread of its own.
+"""Sends spans, metrics and log events to a collector, from a thread of its own.
 
 Whoever has something to send only appends it to a bounded queue. A collector that is slow or
 gone costs memory for that queue and nothing else: what does not fit is dropped and counted.
@@ -11,63 +11,63 @@ import random
 import threading
 import time
 import uuid
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
+from typing import TypeVar
 
 from opentelemetry.sdk.resources import Resource
 
 from prism import __version__
-from prism.otlp.v1.otlp_pb2 import Span
+from prism.otlp.v1.otlp_pb2 import LogRecord
+from prism.telemetry.events import decision_event
 from prism.telemetry.exporting import Exporter
+from prism.telemetry.line import Line
 from prism.telemetry.metric import Family
 from prism.telemetry.otlp import metrics_of
 from prism.telemetry.settings import Telemetry
-from prism.telemetry.spans import Spans, Traced
+from prism.telemetry.spans import Spans
+from prism.telemetry.told import Told
 
 log = logging.getLogger(__name__)
 
 MOST_WAITING = 2048
 """Requests whose spans wait to be sent."""
+MOST_EVENTS = 8192
+"""Log events that wait to be sent: there is one for every request, not only for sampled ones."""
 BATCH = 256
 """Requests in one export."""
 EVERY_S = 1.0
-"""Seconds between two looks at the queue."""
-
-
-@dataclass(slots=True)
-class Sent:
-    """How often what happened, since the start."""
-
-    requests: int = 0
-    dropped: int = 0
-    failed_traces: int = 0
-    failed_metrics: int = 0
+"""Seconds between two looks at the queues."""
+_Message = TypeVar("_Message")
 
 
 class Sending:
-    """The queue and its thread; begin with ``start``, end with ``close``."""
+    """The queues and their thread; begin with ``start``, end with ``close``."""
 
     def __init__(self, settings: Telemetry, resource: Resource) -> None:
-        self.sent = Sent()
+        self.traces: Line[Told] = Line(MOST_WAITING)
+        self.logs: Line[Told] = Line(MOST_EVENTS)
+        self.failed_metrics = 0
         self._settings = settings
         self._spans = Spans(_new_id)
         self._resource = resource
         self._began_ns = time.time_ns()
         self._measured: Sequence[Family] = ()
-        self._waiting: deque[Traced] = deque()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="telemetry", daemon=True)
-        self._well = True
+        self._unwell: set[str] = set()
 
-    def put(self, traced: Traced) -> None:
-        """Have the spans of a request sent, some time."""
-        if len(self._waiting) >= MOST_WAITING:
-            self.sent.dropped += 1
-        else:
-            self._waiting.append(traced)
+    def wants(self, *, sampled: bool) -> bool:
+        """Whether there is anything to be told of a request."""
+        return self._settings.logs or (sampled and self._settings.traces)
+
+    def put(self, told: Told) -> None:
+        """Have the spans of a request sent, and its event, some time."""
+        if told.trace is not None and self._settings.traces:
+            self.traces.put(told)
+        if self._settings.logs:
+            self.logs.put(told)
 
     def measure(self, families: Sequence[Family]) -> None:
         """Have metrics sent; those that were not sent yet are given up for these."""
@@ -93,43 +93,41 @@ class Sending:
         ending = False
         while not ending:
             ending = self._closing.wait(EVERY_S)
-            if self._settings.traces:
-                self._send_spans(exporter)
+            self._send("traces", self.traces, self._spans.of, exporter.spans)
             if self._settings.metrics and self._measured:
                 self._send_metrics(exporter)
+            self._send("logs", self.logs, _events_of, exporter.events)
         exporter.close()
 
-    def _send_spans(self, exporter: Exporter) -> None:
-        while self._waiting:
-            count = min(BATCH, len(self._waiting))
-            batch = [self._waiting.popleft() for _ in range(count)]
-            made = [spans for traced in batch if (spans := self._made(traced))]
-            spans = list(chain.from_iterable(made))
-            well = not spans or self._taken(partial(exporter.spans, spans))
+    def _send(
+        self,
+        signal: str,
+        line: Line[Told],
+        make: Callable[[Told], Iterable[_Message]],
+        export: Callable[[list[_Message]], bool],
+    ) -> None:
+        while len(line):
+            batch = line.take(BATCH)
+            made = [messages for told in batch if (messages := _made(make, told))]
+            messages = list(chain.from_iterable(made))
+            well = not messages or self._taken(partial(export, messages))
             if well:
-                self.sent.requests += len(made)
-                self.sent.dropped += count - len(made)
+                line.sent += len(made)
+                line.lost += len(batch) - len(made)
             else:
-                self.sent.failed_traces += 1
-                self.sent.dropped += count
-            self._say(well)
+                line.failed += 1
+                line.lost += len(batch)
+            self._say(signal, well)
             if self._closing.is_set() and not well:
                 return
-
-    def _made(self, traced: Traced) -> list[Span]:
-        try:
-            return list(self._spans.of(traced))
-        except Exception as error:  # the thread must outlive whatever one request had in it
-            log.error("a request's spans could not be made: %s", type(error).__name__)
-            return []
 
     def _send_metrics(self, exporter: Exporter) -> None:
         families, self._measured = self._measured, ()
         metrics = metrics_of(families, self._began_ns, time.time_ns())
         well = self._taken(partial(exporter.metrics, metrics))
         if not well:
-            self.sent.failed_metrics += 1
-        self._say(well)
+            self.failed_metrics += 1
+        self._say("metrics", well)
 
     def _taken(self, export: Callable[[], bool]) -> bool:
         try:
@@ -138,13 +136,26 @@ class Sending:
             log.error("telemetry could not be sent: %s", type(error).__name__)
             return False
 
-    def _say(self, well: bool) -> None:
-        if well is not self._well:
-            self._well = well
-            if well:
-                log.info("the collector takes telemetry again")
-            else:
-                log.warning("the collector %s takes no telemetry", self._settings.endpoint)
+    def _say(self, signal: str, well: bool) -> None:
+        """Log it where something has changed; a collector may take one kind and not another."""
+        if well and signal in self._unwell:
+            self._unwell.remove(signal)
+            log.info("the collector takes %s again", signal)
+        elif not well and signal not in self._unwell:
+            self._unwell.add(signal)
+            log.warning("the collector %s takes no %s", self._settings.endpoint, signal)
+
+
+def _events_of(told: Told) -> list[LogRecord]:
+    return [decision_event(told)]
+
+
+def _made(make: Callable[[Told], Iterable[_Message]], told: Told) -> list[_Message]:
+    try:
+        return list(make(told))
+    except Exception as error:  # the thread must outlive whatever one request had in it
+        log.error("what a request was could not be told: %s", type(error).__name__)
+        return []
 
 
 def _new_id() -> bytes:

@@ -36,6 +36,7 @@ class Telemetry:
     service: str
     traces: bool
     metrics: bool
+    logs: bool
     ratio: float
     parent_based: bool
     interval_s: float
@@ -77,6 +78,8 @@ def read_settings(environment: Mapping[str, str]) -> Telemetry:
         traces=_one_of(found, "OTEL_TRACES_EXPORTER", exporters, "otlp") == "otlp"
         and (ratio > 0 or parent_based),
         metrics=_one_of(found, "OTEL_METRICS_EXPORTER", exporters, "otlp") == "otlp",
+        # One for every request: whoever wants them says so.
+        logs=_one_of(found, "OTEL_LOGS_EXPORTER", exporters, "none") == "otlp",
         ratio=ratio,
         parent_based=parent_based,
         interval_s=_number(found, "OTEL_METRIC_EXPORT_INTERVAL", 60_000, 1, 3_600_000) / 1000,

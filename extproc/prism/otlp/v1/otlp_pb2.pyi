@@ -7,11 +7,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class SeverityNumber(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SEVERITY_NUMBER_UNSPECIFIED: _ClassVar[SeverityNumber]
+    SEVERITY_NUMBER_INFO: _ClassVar[SeverityNumber]
+    SEVERITY_NUMBER_WARN: _ClassVar[SeverityNumber]
+
 class AggregationTemporality(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     AGGREGATION_TEMPORALITY_UNSPECIFIED: _ClassVar[AggregationTemporality]
     AGGREGATION_TEMPORALITY_DELTA: _ClassVar[AggregationTemporality]
     AGGREGATION_TEMPORALITY_CUMULATIVE: _ClassVar[AggregationTemporality]
+SEVERITY_NUMBER_UNSPECIFIED: SeverityNumber
+SEVERITY_NUMBER_INFO: SeverityNumber
+SEVERITY_NUMBER_WARN: SeverityNumber
 AGGREGATION_TEMPORALITY_UNSPECIFIED: AggregationTemporality
 AGGREGATION_TEMPORALITY_DELTA: AggregationTemporality
 AGGREGATION_TEMPORALITY_CUMULATIVE: AggregationTemporality
@@ -146,6 +155,52 @@ class Status(_message.Message):
     message: str
     code: Status.StatusCode
     def __init__(self, message: _Optional[str] = ..., code: _Optional[_Union[Status.StatusCode, str]] = ...) -> None: ...
+
+class ExportLogsServiceRequest(_message.Message):
+    __slots__ = ("resource_logs",)
+    RESOURCE_LOGS_FIELD_NUMBER: _ClassVar[int]
+    resource_logs: _containers.RepeatedCompositeFieldContainer[ResourceLogs]
+    def __init__(self, resource_logs: _Optional[_Iterable[_Union[ResourceLogs, _Mapping]]] = ...) -> None: ...
+
+class ResourceLogs(_message.Message):
+    __slots__ = ("resource", "scope_logs")
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_LOGS_FIELD_NUMBER: _ClassVar[int]
+    resource: Resource
+    scope_logs: _containers.RepeatedCompositeFieldContainer[ScopeLogs]
+    def __init__(self, resource: _Optional[_Union[Resource, _Mapping]] = ..., scope_logs: _Optional[_Iterable[_Union[ScopeLogs, _Mapping]]] = ...) -> None: ...
+
+class ScopeLogs(_message.Message):
+    __slots__ = ("scope", "log_records")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    LOG_RECORDS_FIELD_NUMBER: _ClassVar[int]
+    scope: InstrumentationScope
+    log_records: _containers.RepeatedCompositeFieldContainer[LogRecord]
+    def __init__(self, scope: _Optional[_Union[InstrumentationScope, _Mapping]] = ..., log_records: _Optional[_Iterable[_Union[LogRecord, _Mapping]]] = ...) -> None: ...
+
+class LogRecord(_message.Message):
+    __slots__ = ("time_unix_nano", "severity_number", "severity_text", "body", "attributes", "flags", "trace_id", "span_id", "observed_time_unix_nano", "event_name")
+    TIME_UNIX_NANO_FIELD_NUMBER: _ClassVar[int]
+    SEVERITY_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    SEVERITY_TEXT_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    FLAGS_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    SPAN_ID_FIELD_NUMBER: _ClassVar[int]
+    OBSERVED_TIME_UNIX_NANO_FIELD_NUMBER: _ClassVar[int]
+    EVENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    time_unix_nano: int
+    severity_number: SeverityNumber
+    severity_text: str
+    body: AnyValue
+    attributes: _containers.RepeatedCompositeFieldContainer[KeyValue]
+    flags: int
+    trace_id: bytes
+    span_id: bytes
+    observed_time_unix_nano: int
+    event_name: str
+    def __init__(self, time_unix_nano: _Optional[int] = ..., severity_number: _Optional[_Union[SeverityNumber, str]] = ..., severity_text: _Optional[str] = ..., body: _Optional[_Union[AnyValue, _Mapping]] = ..., attributes: _Optional[_Iterable[_Union[KeyValue, _Mapping]]] = ..., flags: _Optional[int] = ..., trace_id: _Optional[bytes] = ..., span_id: _Optional[bytes] = ..., observed_time_unix_nano: _Optional[int] = ..., event_name: _Optional[str] = ...) -> None: ...
 
 class ExportMetricsServiceRequest(_message.Message):
     __slots__ = ("resource_metrics",)

@@ -1,0 +1,22 @@
+"""What is told of one request: the values that spans and events are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prism.routing.record import Outcome, Record
+from prism.telemetry.price import Price
+from prism.wire.access_log import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A request that is over, since ``over_ns`` (nanoseconds since the epoch). ``trace`` is there
+    where it is sampled; ``generation`` is its table's, where that is still live."""
+
+    trace: Trace | None
+    record: Record
+    outcome: Outcome
+    price: Price | None
+    generation: str | None
+    over_ns: int
