@@ -22,6 +22,7 @@ sys.path.insert(0, str(HERE.parent / "extproc"))
 
 import numpy as np  # noqa: E402 (the package is found by the line above)
 from baselines import keyword_answers, tfidf_answers  # noqa: E402
+from public_router import litellm_answers  # noqa: E402
 from rows import FOLDS, GROUPS, REALISTIC, Row, group_of, labels  # noqa: E402
 from train import SEED, prepare  # noqa: E402
 from validate import Folds, leave_out, scaled  # noqa: E402
@@ -58,6 +59,7 @@ def main() -> None:
     say("the baselines")
     for name, said in (
         ("keywords_", keyword_answers(task.rows)),
+        ("litellm_", litellm_answers(task.rows)),
         ("tfidf_", _tfidf(task.rows, folds)),
     ):
         figures |= _quality(name, task.rows, said, folds, figures["abstain_below"])
