@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,8 @@ BUSY_S = 5.0
 """How long a writer waits for another one of the same SQLite file."""
 SILENT_S = 10
 """How long PostgreSQL may take for a statement or keep silent before it counts as away."""
+_STEPS = 200_000
+"""Of SQLite's machine, between two looks at the clock: a few milliseconds."""
 READING = {"reading": True}
 """Execution options of a transaction that writes nothing."""
 _PRAGMAS = (
@@ -47,6 +52,23 @@ def open_engine(address: Address) -> Engine:
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+@contextmanager
+def bounded(connection: Connection, within_s: float) -> Iterator[None]:
+    """Statements end with an error after ``within_s`` seconds from now in SQLite, and so many
+    seconds after each began in PostgreSQL, in ``connection``'s transaction."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(within_s * 1000)}")
+        yield
+        return
+    end = time.monotonic() + within_s
+    driver: Any = connection.connection.driver_connection
+    driver.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+    try:
+        yield
+    finally:
+        driver.set_progress_handler(None, 0)
 
 
 def make_file(path: Path) -> None:

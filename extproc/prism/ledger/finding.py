@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from prism.ledger.entry import Entry, entry_of
+from prism.ledger.sums import Only
 from prism.ledger.tables import decisions, feedback
 from prism.routing.catalog import Task
 from prism.routing.feedback import Feedback
@@ -54,6 +55,14 @@ def entries(
         query = query.where(decisions.c.project == project)
     query = query.order_by(decisions.c.time_ms, decisions.c.decision_id)
     for row in connection.execution_options(yield_per=1000).execute(query):
+        yield entry_of(row._asdict())
+
+
+def latest(connection: Connection, only: Only, since_s: float, most: int) -> Iterator[Entry]:
+    """The newest decisions since then (seconds since the epoch), without feedback."""
+    query = select(decisions).where(decisions.c.time_ms >= round(since_s * 1000))
+    query = query.where(*only.conditions(decisions)).order_by(decisions.c.time_ms.desc())
+    for row in connection.execute(query.limit(most)):
         yield entry_of(row._asdict())
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import (
 
 from prism.ledger import versions
 from prism.ledger.address import Address
-from prism.ledger.engine import READING, make_file, open_engine
+from prism.ledger.engine import READING, bounded, make_file, open_engine
 
 
 class Away(Exception):
@@ -74,6 +74,13 @@ class Store:
         """A transaction that writes nothing. Raises ``Away``."""
         with _meaning(), self._engine.connect() as connection:
             yield connection.execution_options(**READING)
+
+    @contextmanager
+    def asking(self, within_s: float) -> Iterator[Connection]:
+        """As ``reading``, for questions that may be long: each statement is given up, and
+        ``Away`` raised, once so many seconds are over."""
+        with self.reading() as connection, bounded(connection, within_s):
+            yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

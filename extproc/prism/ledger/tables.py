@@ -72,6 +72,50 @@ feedback = Table(
 )
 """What was said of a decision: one row for each id that its giver chose."""
 
+
+def _counted(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False)
+
+
+def _summed(name: str) -> Column[float]:
+    return Column(name, Double, nullable=False)
+
+
+def _of_stretches(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("start_ms", BigInteger, nullable=False),
+        Column("project", Text),
+        Column("routing_table", Text, nullable=False),
+        Column("task", String(20), nullable=False),
+        Column("mode", String(20), nullable=False),
+        Column("model", Text),
+        Column("answered_by", Text),
+        *map(_counted, ("requests", "answered", "rejected", "failed", "refused")),
+        *map(_counted, ("degraded", "kept_first", "priced", "timed")),
+        *map(_counted, ("input_tokens", "output_tokens")),
+        *map(_counted, ("cached_input_tokens", "cache_write_tokens")),
+        *map(_summed, ("cost_usd", "first_byte_ms")),
+        Index(f"{name}_start", "start_ms"),
+    )
+
+
+hours, days = _of_stretches("prism_hours"), _of_stretches("prism_days")
+"""Decisions of one hour or day (UTC) that are alike, summed up: what is asked of millions is read
+here.
+
+``kept_first`` counts answers by the first model that was to be tried. Tokens and dollars are
+those of ``priced`` answers, times to the first byte those of ``timed`` ones."""
+
+summed_up = Table(
+    "prism_summed_up",
+    metadata,
+    Column("stretch", String(8), primary_key=True),
+    Column("start_ms", BigInteger, primary_key=True, autoincrement=False),
+)
+"""The hours and days that are summed up: their decisions need not be looked at for sums."""
+
 SIZED = (decisions, feedback)
 """What counts against the ledger's bound on size."""
 OUTCOME = (

@@ -16,6 +16,7 @@ from prism.ledger.batch import write_batch
 from prism.ledger.entry import Ended
 from prism.ledger.retention import Bounds, oldest_to_keep, throw_away
 from prism.ledger.store import Away, Refused, Store, WrongVersion
+from prism.ledger.stretches import forget_sums, sum_up
 from prism.ledger.waiting import MOST, Batch, Waiting
 from prism.routing.record import Outcome, Record
 
@@ -29,6 +30,9 @@ LONGEST_PAUSE_S = 5.0
 """Between attempts while the database is away."""
 CLEANING_S = 300.0
 """How often is looked for what is to be thrown away."""
+
+SUMMING_S = 60.0
+"""How often is looked for what is to be summed up."""
 
 
 class Writer:
@@ -49,7 +53,7 @@ class Writer:
         self._batch = Batch()
         self._stop = threading.Event()
         self._prepared = False
-        self._clean_at = 0.0
+        self._clean_at = self._sum_at = 0.0
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._written = self._refused = 0
         self._trouble: str | None = None
@@ -112,6 +116,8 @@ class Writer:
         self._report(None)
         if self._clock() >= self._clean_at and not self._stop.is_set():
             self._clean()
+        if self._clock() >= self._sum_at and not self._stop.is_set():
+            self._sum_up()
 
     def _write(self, batch: Batch) -> None:
         try:
@@ -145,6 +151,16 @@ class Writer:
                 more = throw_away(connection, oldest)
         if not more:
             self._clean_at = now + CLEANING_S
+
+    def _sum_up(self) -> None:
+        """Sum up an hour or a day; the next one at the next round while one is due."""
+        now, age_s = self._clock(), self._bounds.age_s
+        with self._store.writing() as connection:
+            more = sum_up(connection, round(now * 1000))
+            if not more and age_s is not None:
+                forget_sums(connection, round((now - age_s) * 1000))
+        if not more:
+            self._sum_at = now + SUMMING_S
 
     def _report(self, trouble: str | None) -> None:
         """Say it where something has changed."""

@@ -1,0 +1,54 @@
+"""What people said of answers, summed up by task and model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from prism.ledger.sums import Only, Span
+from prism.ledger.tables import decisions, feedback
+
+
+@dataclass(frozen=True, slots=True)
+class Grades:
+    """Answers that were graded: how many, and the sums of their scores (0 to 1) and of the
+    squares of these. An answer's score is the mean of all feedback on it."""
+
+    count: int
+    total: float
+    squares: float
+
+    @property
+    def mean(self) -> float:
+        """The mean score."""
+        return self.total / self.count
+
+    @property
+    def spread(self) -> float:
+        """The sum of squared differences from the mean."""
+        return max(0.0, self.squares - self.total * self.mean)
+
+
+def grades(connection: Connection, span: Span, only: Only) -> dict[tuple[str, str], Grades]:
+    """Of answers decided in ``span``, by task and model. Feedback comes after its decision, so
+    only as much of it is read."""
+    of, said = decisions.c, feedback.c
+    score = func.avg(said.score).label("score")
+    each = select(said.decision_id, score).where(said.time_ms >= span.since_ms)
+    one = each.group_by(said.decision_id).subquery()
+    query = (
+        select(
+            of.task,
+            of.answered_by,
+            func.count(),
+            func.sum(one.c.score),
+            func.sum(one.c.score * one.c.score),
+        )
+        .select_from(one.join(decisions, of.decision_id == one.c.decision_id))
+        .where(of.time_ms >= span.since_ms, of.time_ms < span.until_ms)
+        .where(of.answered_by.is_not(None), *only.conditions(decisions))
+        .group_by(of.task, of.answered_by)
+    )
+    rows = connection.execute(query)
+    return {(row[0], row[1]): Grades(int(row[2]), float(row[3]), float(row[4])) for row in rows}
