@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -19,8 +19,8 @@ from card import Report, write_card  # noqa: E402
 from export import export  # noqa: E402
 from figures import write_figures  # noqa: E402
 from matrix import matrix, stack  # noqa: E402
-from rows import REALISTIC, copies, labels, load  # noqa: E402
-from validate import Folds, fit, leave_out, scaled  # noqa: E402
+from rows import REALISTIC, Row, copies, labels, load, trained_only  # noqa: E402
+from validate import Folds, fit, hold_out, leave_out, scaled  # noqa: E402
 from words import build  # noqa: E402
 
 from prism.classify.features import Reader  # noqa: E402
@@ -48,13 +48,15 @@ def main() -> None:
     scale, probabilities, pairs = scaled(left, rows)
     real = left.group < len(REALISTIC)
     threshold = choose_threshold(labels(rows)[real], probabilities[real], MOST_UNDER_ROUTED)
+    say("holding prompts out of every source")
+    held = hold_out(task)
     say(f"threshold {threshold}, scale {scale.factor:.2f}; training on everything")
-    extra = copies(rows, SEED, EVERY)
+    extra = besides(rows, EVERY)
     changed = matrix([row.text for row in extra], task.reader)
     network = fit([*rows, *extra], stack(task.given, changed), words, SEED)
     export(asked.out, network, words, scale, threshold)
     say(f"wrote {asked.out.name}, {asked.out.stat().st_size / 2**20:.2f} MiB; the card")
-    report = Report(rows, left.group, probabilities, pairs, threshold)
+    report = Report(rows, left.group, probabilities, pairs, threshold, held)
     write_card(HERE / "MODEL_CARD.md", report, asked.out)
     write_figures(HERE.parent / "docs" / "images", report, asked.out)
     say("done")
@@ -66,11 +68,18 @@ def prepare(data: Path, cache: Path, say: Callable[[str], None]) -> Folds:
     say(f"{len(rows):,} prompts; the words")
     words = build(rows, cache, VECTOR_SIZE)
     reader = Reader(Vocabulary(words.names, words.rows.tolist()))
-    extra = copies(rows, SEED, TRAINED)
-    say(f"features of {len(rows):,} prompts and {len(extra):,} changed copies")
+    extra = besides(rows, TRAINED)
+    say(f"features of {len(rows):,} prompts, and of {len(extra):,} to train on besides")
     given = matrix([row.text for row in rows], reader)
     changed = matrix([row.text for row in extra], reader)
     return Folds(rows, given, extra, changed, words, reader, SEED)
+
+
+def besides(rows: Sequence[Row], half: slice) -> list[Row]:
+    """What is trained on and not measured: some own prompts, and changed copies of these and
+    of ``rows``; ``half``: see ``augment``."""
+    more = trained_only()
+    return more + copies([*rows, *more], SEED, half)
 
 
 def _arguments() -> argparse.Namespace:

@@ -22,6 +22,8 @@ from prism.classify.quality import CLASSES
 
 # How many prompts of each realistic group are changed in every way.
 PAIRS = 100
+# Share of the prompts that are held out where sources are not.
+HELD_OUT = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,21 @@ def _fold(names: Sequence[str]) -> tuple[Labels, Floats, dict[str, tuple[Labels,
     )
     print(f"  without: {found} right ({time.monotonic() - began:.0f} s)", flush=True)
     return out, said, _pairs(task, out[group[out] < len(REALISTIC)], group, model)
+
+
+def hold_out(task: Folds) -> tuple[Labels, Floats]:
+    """``HELD_OUT`` of the rows at random, and the logits [rows, 4] of a model that saw other
+    prompts of the same sources, but neither these nor changed copies of them."""
+    chance = np.random.default_rng(task.seed)
+    held = chance.random(len(task.rows)) < HELD_OUT
+    out, own = np.flatnonzero(held), np.flatnonzero(~held)
+    names = {task.rows[i].id for i in out}
+    copied = np.flatnonzero([row.id not in names for row in task.extra])
+    model = fit(
+        [task.rows[i] for i in own] + [task.extra[i] for i in copied],
+        stack(task.given.take(own), task.changed.take(copied)), task.words, task.seed,
+    )  # fmt: skip
+    return out, model.logits(task.given.take(out))
 
 
 def scaled(

@@ -56,6 +56,10 @@ def test_a_role_before_the_ask_goes(role: str) -> None:
         "You are given a list of numbers. Return the largest of them.",
         "Imagine you have ten coins. How many ways are there to stack them?",
         "Who said 'you are a fool'? Answer with the name of the play.",
+        # The game that the role is given for is the ask.
+        "I want you to act as a quiz host. I will answer, you will keep the score and tease me.",
+        "Act as a career counsellor. My first request: I am a baker who loves maps, advise me.",
+        "我想让你担任美食评论家。我会告诉你菜名，你写一段有画面感的评论。第一道菜：糖醋鲤鱼。",
     ],
 )
 def test_what_is_no_role_stays(text: str) -> None:

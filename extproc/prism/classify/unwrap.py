@@ -34,6 +34,14 @@ _ROLE = re.compile(
 )
 _PARAGRAPH = re.compile(r"(?:(?!task)[^\n?？]){1,250}\n\s*\n")
 _SENTENCE = re.compile(r"[^.!:。！：\n\]]{1,160}[.!:。！：\n\]]+\s*")
+# A role whose game is told in the next sentences ("I will give you a topic and you will …") is
+# the ask itself.
+_GAME = re.compile(
+    r"\b(?:i\ ?(?:'ll|’ll|will)|you\ ?(?:'ll|’ll|will|shall)|your\ (?:task|job|goal)|my\ first)\b"
+    r"|我会|我将|我说|你需要|你来|第一个",
+    re.IGNORECASE,
+)
+_GAME_CHARS = 200
 # What follows a role must be an ask of its own; in a longer text the role is a small part, and
 # often belongs to the work asked for.
 _ASK = range(15, 600)
@@ -122,10 +130,14 @@ def without_role(text: str) -> str:
     """The text after a role that its first paragraph or sentence gives ("You are a pirate.")."""
     if not _ROLE.match(text):
         return text
-    opening = _PARAGRAPH.match(text) or _SENTENCE.match(text)
+    paragraph = _PARAGRAPH.match(text)
+    opening = paragraph or _SENTENCE.match(text)
     if opening is None or len(text) - opening.end() not in _ASK:
         return text
-    return text[opening.end() :]
+    end = opening.end()
+    if paragraph is None and _GAME.search(text, end, end + _GAME_CHARS):
+        return text
+    return text[end:]
 
 
 def undressed(text: str) -> str:
