@@ -143,6 +143,11 @@ class Case:
         first = self.lane.fails
         return [first, WELL] if self.ends is Ends.NEXT else [first]
 
+    @property
+    def text(self) -> str:
+        """What the real clients say."""
+        return "What is the capital of France? " + _SAID * (self.size // _SAID_BYTES)
+
     def body(self, provider: str | None = None) -> bytes:
         """The request's body, spaced as no client would, for any model or a provider's."""
         model = "auto" if provider is None else upstream(self.lane.model(provider))
@@ -158,24 +163,25 @@ _BODY = (
     b'{ "temperature":1.0, "stream" :%s,"model":  %s,\n "user":"%s",'
     b'"messages":[{"role":"user","content":"%s"}], "seed":12345678901234567890 }'
 )
+_SAID = 'Grüße you said 😀 \\u00e9 "model": "auto" \n'
+_SAID_BYTES = len(json.dumps(_SAID))
 _TEXT = r"Grüße 你好 😀 \u00e9 \"model\": \"auto\" ".encode()
 
 
 def cases() -> Iterator[Case]:
-    """The whole matrix, and small ones for the real clients."""
+    """The whole matrix: by bare requests where the first provider speaks OpenAI's API, and by the
+    real clients of both APIs where it speaks Anthropic's."""
     for what, stream in product(FAULTS, (False, True)):
-        if what not in RACED_ONLY:
-            lane = Lane(what, stream, 0, FAILS_TOO)
-            yield from (Case(lane, False, 1000, client) for client in ("openai", "anthropic"))
-        number = 0
-        for client, racing, size in [
-            *product(("raw",), (False, True), (1000, 5_000_000)),
-            ("openai", what in RACED_ONLY, 1000),
-        ]:
-            if racing or what not in RACED_ONLY:
-                lane = Lane(what, stream, number // 2 if what in FAILURES else 0)
-                yield Case(lane, racing, size, client)
-                number += 1
+        both = list(product((False, True), (1000, 5_000_000)))
+        asked = {
+            FAILS: [*((*how, "raw") for how in both), (what in RACED_ONLY, 1000, "openai")],
+            FAILS_TOO: [(*how, client) for how in both for client in ("openai", "anthropic")],
+        }
+        for fails, ways in asked.items():
+            ways = [way for way in ways if way[0] or what not in RACED_ONLY]
+            for number, way in enumerate(ways):
+                lane = Lane(what, stream, number // 2 if what in FAILURES else 0, fails)
+                yield Case(lane, *way)
 
 
 def upstream(model: str) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import anthropic
 import httpx
 import openai
 import pytest
+import yaml
 
 from prism.providers import Fault, FaultKind, SimulatedProviders
 
@@ -95,6 +98,21 @@ def test_an_answer_that_cannot_be_translated_is_failed_over(
     assert raw.parse().choices[0].message.content
 
 
+def test_a_model_whose_streams_cannot_be_translated_goes_last(tmp_path: Path) -> None:
+    asked: Any = {"model": "auto", "messages": HI, "stream": True, "extra_headers": SPORT}
+    with (
+        both_apis.running(tmp_path) as (providers, gateway),
+        openai.OpenAI(base_url=gateway.base_url, api_key=config.CLIENT_KEY, max_retries=0) as chat,
+    ):
+        create = chat.chat.completions.with_raw_response.create
+        providers.fault("claude", Fault(kind=FaultKind.GARBAGE))
+        for _ in range(3):
+            with suppress(openai.APIError):
+                list(create(**asked).parse())
+        until(lambda: "opus" in gateway.status()["failingModels"], "opus to be known as failing")
+        assert answered_by(create(**asked)) == ("gpt", "1")
+
+
 @pytest.fixture(scope="module")
 def racing(
     tmp_path_factory: pytest.TempPathFactory,
@@ -137,6 +155,30 @@ def test_races_across_the_apis(
     assert set(got) == set(both_apis.APIS) or (late != first and set(got) == {first})
     if late in got:
         until(lambda: got[late].cancelled, "the loser to be cancelled")
+
+
+def test_counting_tokens_is_not_raced(tmp_path: Path) -> None:
+    spec: dict[str, Any] = {"racing": {"modes": ["sport"], "maxShare": 1, "waitMs": 0}}
+    # Two that can count, each at a provider of its own.
+    spec["cells"] = {task: {**both_apis.CELLS, "sport": ["opus", "haiku"]} for task in config.CELLS}
+    with both_apis.running(tmp_path, **spec) as (providers, gateway):
+        second = {"name": "claude2", "baseURL": providers.url("claude"), "api": "Anthropic"}
+        document = yaml.safe_load((gateway.config / "table.yaml").read_text("utf-8"))
+        document["spec"]["providers"].append({**second, "credentials": [{"key": "CLAUDE_KEY"}]})
+        for model in document["spec"]["models"]:
+            if model["name"] == "haiku":
+                model["provider"] = "claude2"
+        before = gateway.status()["planVersion"]
+        config.write(gateway.config, document, config.policies()[:1])
+        until(lambda: gateway.status()["planVersion"] != before, "the change to be live")
+        asked: Any = {"model": "auto", "messages": HI, "extra_headers": SPORT}
+        key = config.CLIENT_KEY
+        with anthropic.Anthropic(base_url=gateway.url, api_key=key, max_retries=0) as claude:
+            assert claude.messages.count_tokens(**asked).input_tokens > 0
+            assert gateway.status()["races"]["sent"] == 0
+            assert len(providers.requests) == 1
+            claude.messages.create(**asked, max_tokens=9)
+            assert gateway.status()["races"]["sent"] == 1
 
 
 def answered_by(raw: Any) -> tuple[str, str]:

@@ -34,6 +34,7 @@ RACING = {"racing": Racing(frozenset({BALANCED}), Wait.FIXED, 50, 1.0, None)}
         pytest.param(
             Row("", table=RACING, asks={"acts_at_provider": True}), True, False, id="hosted-tool"
         ),
+        pytest.param(Row("", table=RACING, asks={"counts": True}), True, False, id="count"),
         pytest.param(Row("", table=RACING, asks={"pin": "huge"}), True, False, id="one-model"),
         pytest.param(
             Row("", policy=policy(allow_racing=False), table=RACING),
@@ -85,9 +86,10 @@ def test_the_reasons_name_all_that_may_start(wait: Wait, wait_ms: int, others: s
     [
         ({}, {"allow_racing": False}, True, "policy acme denies racing"),
         ({"acts_at_provider": True}, {}, True, "which must not happen twice"),
+        ({"counts": True}, {}, True, "tokens are only counted, which is over at once"),
         ({}, {}, False, "the share or the hourly cost of races is used up"),
     ],
-    ids=["policy", "hosted-tool", "bounds"],
+    ids=["policy", "hosted-tool", "count", "bounds"],
 )
 def test_why_not(asks: dict[str, bool], held: dict[str, bool], allowed: bool, why: str) -> None:
     tab, acme = table(**RACING), policy(**held)

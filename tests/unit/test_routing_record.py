@@ -40,6 +40,7 @@ def test_a_record_as_json() -> None:
         "conversation": None,
         "toolsAtWork": False,
         "sealed": False,
+        "counts": False,
         "barred": {},
     }
     assert data["decision"]["models"] == ["medium", "small"]

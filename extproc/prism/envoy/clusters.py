@@ -27,7 +27,7 @@ def cluster(target: Target, ca_file: str) -> dict[str, Any]:
         },
         "connect_timeout": "3s",
         **_address(target.cluster, target.base_url),
-        "typed_extension_protocol_options": _http_options(target, []),
+        "typed_extension_protocol_options": _http_options(target, [_own_headers()]),
         # Shown in Envoy's metrics, no more: see docs/decisions/0016.
         "outlier_detection": {"consecutive_5xx": 5, "max_ejection_percent": 100},
         # With its only host ejected a cluster would answer 503 itself, and a first attempt
@@ -55,7 +55,7 @@ def fallback_cluster(target: Target, ca_file: str) -> dict[str, Any]:
     found = cluster(target, ca_file)
     found["name"] = names.FALLBACK_CLUSTER
     found["load_assignment"]["cluster_name"] = names.FALLBACK_CLUSTER
-    filters = [fallback_lua(), _fallback_headers(target)]
+    filters = [fallback_lua(), _fallback_headers(target), _own_headers()]
     if target.keys:
         filters.append(_injector())
     found["typed_extension_protocol_options"] = _http_options(target, filters)
@@ -110,9 +110,21 @@ def _http_options(target: Target, filters: list[dict[str, Any]]) -> dict[str, An
         options: dict[str, Any] = {"auto_config": {**http1, "http2_protocol_options": {}}}
     else:
         options = {"explicit_http_config": http1}
-    if filters:
-        options["http_filters"] = [*filters, names.upstream_codec()]
-    return names.http_options(**options)
+    return names.http_options(**options, http_filters=[*filters, names.upstream_codec()])
+
+
+def _own_headers() -> dict[str, Any]:
+    """Takes off an answer's headers what only Envoy and Prism may say. Upstream, where no router
+    has seen it yet: ``x-envoy-ratelimited`` would end the attempts."""
+    removed = [
+        {"remove_on_match": {"key_matcher": {"prefix": prefix}}}
+        for prefix in ("x-envoy-", headers.PREFIX)
+    ]
+    config = names.typed(
+        "extensions.filters.http.header_mutation.v3.HeaderMutation",
+        mutations={"response_mutations": removed},
+    )
+    return {"name": "prism.own_headers", "typed_config": config}
 
 
 def _fallback_headers(target: Target) -> dict[str, Any]:

@@ -28,6 +28,9 @@ ANSWERED_BY = (
 REFUSED_STATUS = 511
 """The status of the error that stands for a provider's 401, on its way to the mapper of local
 replies, which knows it by this: no other local reply has it. The client gets 502."""
+LARGEST_ANSWER = 256 * 1024 * 1024
+"""Bytes of a whole answer that does not say how large it is. No embedding of a full batch is as
+large; one that is becomes a 500."""
 _AWAY = "The router can't be reached just now; try again in a moment."
 _SMALL = "[1-9][0-9]{0,5}"
 """Bytes of a body that is read before anybody asks who sends it: below a million. Larger ones
@@ -73,6 +76,9 @@ def _decided(direct: Iterable[str]) -> dict[str, Any]:
     """
     return {
         "name": "decided",
+        # Of answers, too, whatever its name says: one without a length is held until its usage
+        # was read, and would become a 500 beyond the listener's limit.
+        "request_body_buffer_limit": LARGEST_ANSWER,
         "match": {
             "prefix": "/",
             "headers": [{"name": headers.DECISION_ID, "present_match": True}],

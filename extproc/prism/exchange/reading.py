@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -53,7 +54,7 @@ def read_routed(kind: Kind, headers: Mapping[str, str], body: bytes, caller: Cal
     recalled = talk if chat.standing.goes_on or asks.conversation is not None else None
     if kind is Kind.COUNT:
         # Who counts is not always who can answer: it is no turn of the conversation.
-        signals = _signals(name, asks, chat, _NOT_OPENAI)
+        signals = replace(_signals(name, asks, chat, _NOT_OPENAI), counts=True)
     else:
         signals = _signals(name, asks, chat, NONE_BARRED, talk)
     return Asked(signals, document, chat.text, recalled)

@@ -39,7 +39,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """One fault of one provider; also the JSON body of ``PUT /_control/faults/{provider}``.
 
     ``model``: only requests for this model fail. ``times``: the fault clears after that many
-    requests. ``probability``: the share (0 to 1) of requests that fail.
+    requests. ``probability``: the share (0 to 1) of requests that fail. ``headers``: what the
+    answer's headers have beside their own, where there is an answer.
     """
 
     kind: FaultKind
@@ -52,6 +53,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     times: Annotated[int, msgspec.Meta(ge=1)] | None = None
     probability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     model: str | None = None
+    headers: dict[str, str] = {}
 
 
 def parse_fault(document: bytes) -> Fault:

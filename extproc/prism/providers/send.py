@@ -53,7 +53,8 @@ class Sending:
         fault = self.fault
         kind = fault.kind if fault else None
         if fault and kind is FaultKind.STREAM_ERROR and not reply.stream:
-            return error_response(refusal_of(fault, 500), self.style, None, self.request_id)
+            refusal = refusal_of(fault, 500)
+            return error_response(refusal, self.style, fault.headers, self.request_id)
         await self.pace.wait(0 if reply.stream else reply.tokens)
         if reply.stream:
             frames = map(_whole, _NOT_FRAMES) if kind is FaultKind.GARBAGE else reply.frames()
@@ -67,7 +68,8 @@ class Sending:
         return await self._stream(map(_whole, pieces), headers)
 
     def _headers(self, content_type: str) -> dict[str, str]:
-        return {"content-type": content_type, **id_headers(self.request_id, self.style)}
+        more = {} if self.fault is None else self.fault.headers
+        return {"content-type": content_type, **id_headers(self.request_id, self.style), **more}
 
     async def _stream(self, frames: Iterable[Frame], headers: dict[str, str]) -> web.StreamResponse:
         response = web.StreamResponse(headers=headers)

@@ -212,7 +212,7 @@ async def _failed(fault: Fault, style: Style, request_id: str) -> web.Response |
             after = fault.retry_after
             headers = {} if after is None else {"retry-after": str(after)}
             refusal = error.refusal_of(fault, fault.status)
-            return error_response(refusal, style, headers, request_id)
+            return error_response(refusal, style, {**headers, **fault.headers}, request_id)
         case FaultKind.RESET:
             raise Reset
         case FaultKind.HANG:

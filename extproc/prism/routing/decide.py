@@ -123,6 +123,7 @@ def decide(
                 models,
                 failing,
                 acts_at_provider=signals.acts_at_provider,
+                counts=signals.counts,
                 room=race_allowed,
             )
         if not retry_allowed:

@@ -36,6 +36,7 @@ def signals_to_json(signals: Signals) -> dict[str, Any]:
         "conversation": signals.conversation,
         "toolsAtWork": signals.tools_at_work,
         "sealed": signals.sealed,
+        "counts": signals.counts,
         "barred": {api.value: why for api, why in signals.barred.items()},
     }
 
@@ -56,6 +57,7 @@ def signals_from_json(data: Mapping[str, Any]) -> Signals:
         conversation=data.get("conversation"),
         tools_at_work=data.get("toolsAtWork", False),
         sealed=data.get("sealed", False),
+        counts=data.get("counts", False),
         barred={Api(api): why for api, why in data.get("barred", {}).items()},
     )
 

@@ -137,6 +137,7 @@ def barred(
     failing: frozenset[str],
     *,
     acts_at_provider: bool,
+    counts: bool,
     room: bool,
 ) -> str | None:
     """Why the first two don't race; ``""`` where nobody asked them to, ``None`` where they do."""
@@ -151,4 +152,6 @@ def barred(
         return f"{second.name} is failing now"
     if acts_at_provider:
         return "the request does something at the provider's side, which must not happen twice"
+    if counts:
+        return "tokens are only counted, which is over at once"
     return None if room else "the share or the hourly cost of races is used up"

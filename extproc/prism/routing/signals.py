@@ -65,6 +65,7 @@ class Signals:
     ``conversation`` is the hash that tells one from another, ``None`` where the request is of
     none. ``tools_at_work``: it brings results of tools that the model asked for in this turn.
     ``sealed``: it brings reasoning that only the provider that wrote it can read.
+    ``counts``: its tokens are to be counted, and nothing is to be written.
     ``barred`` says why models can't take the request whose provider speaks that API.
     """
 
@@ -80,4 +81,5 @@ class Signals:
     conversation: str | None = None
     tools_at_work: bool = False
     sealed: bool = False
+    counts: bool = False
     barred: Mapping[Api, str] = field(default_factory=lambda: NONE_BARRED)
