@@ -32,7 +32,7 @@ INPUTS = MEANS * VALUES + FILTERS + SHAPE
 HIDDEN = 128
 # How fast a word's weight falls with its distance from the start, or the end, of the text.
 REACH = 8.0
-EPOCHS = 7
+EPOCHS = 12
 BATCH = 256
 RATE = 2e-3
 DECAY = 1e-2
