@@ -27,6 +27,7 @@ from prism.serve.keys import KeyTracker
 from prism.serve.processor import Processor
 from prism.serve.racing import RaceLedger
 from prism.serve.recent import Recent
+from prism.serve.small import SmallRequests
 
 CHAT = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -64,7 +65,7 @@ async def at_once(processor: Processor, path: str, body: Any) -> ProcessingRespo
     fields = message.attributes[EXT_PROC].fields
     fields["request.method"].string_value = "POST"
     fields["request.path"].string_value = path
-    answer = await processor.at_once(message, None)
+    answer = await SmallRequests(processor).answer(message, None)
     await asyncio.sleep(0)  # the record is kept after the answer
     return ProcessingResponse.FromString(answer)
 

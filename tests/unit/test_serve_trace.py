@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prism.serve.processor import trace_of
+from prism.serve.failing import trace_of
 
 
 @pytest.mark.parametrize(

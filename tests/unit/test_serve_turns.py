@@ -21,6 +21,7 @@ from prism.serve.keys import KeyTracker
 from prism.serve.processor import Processor
 from prism.serve.racing import RaceLedger
 from prism.serve.recent import Recent
+from prism.serve.small import SmallRequests
 
 from .clock import Clock
 from .stages import live
@@ -58,6 +59,7 @@ class Replica:
             self.conversations,
         )
         self.processor.live = made or live()
+        self.small = SmallRequests(self.processor)
 
     def ask(
         self,
@@ -78,7 +80,7 @@ class Replica:
             fields["request.headers['x-prism-conversation']"].string_value = named
 
         async def answered() -> bytes:
-            answer = await self.processor.at_once(message, None)
+            answer = await self.small.answer(message, None)
             await asyncio.sleep(0)  # the record is kept after the answer
             return answer
 

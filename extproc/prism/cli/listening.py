@@ -96,7 +96,8 @@ socket_option = click.option(
     "--socket",
     type=click.Path(path_type=Path),
     required=True,
-    help="Unix socket on which Prism serves Envoy: ext_proc, ADS and access log.",
+    help="Unix socket on which Prism serves Envoy: ext_proc, ADS and access log. PATH.2 to PATH.8 "
+    "are more of the same.",
 )
 envoy_admin_option = click.option(
     "--envoy-admin",

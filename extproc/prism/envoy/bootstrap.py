@@ -8,6 +8,7 @@ from typing import Any
 
 from prism.envoy import names
 from prism.envoy.listeners import attempts_listener, gateway_listener
+from prism.envoy.sockets import sockets
 from prism.envoy.tracing import Tracing, collector_cluster
 from prism.exchange import headers
 
@@ -18,10 +19,11 @@ MEBIBYTE = 1024 * 1024
 class Settings:
     """What a bootstrap depends on.
 
-    ``socket`` is the unix socket Prism serves on, ``admin_socket`` the one of Envoy's admin
-    interface. ``max_body`` (bytes) is the largest request, larger ones get 413; and the
-    largest plain answer whose token usage is read. ``message_timeout_ms`` bounds each exchange
-    with Prism; past it the request takes the route of the table's failure mode.
+    ``socket`` is the first of the unix sockets that Prism serves on (``sockets``),
+    ``admin_socket`` the one of Envoy's admin interface. ``max_body`` (bytes) is the largest
+    request, larger ones get 413; and the largest plain answer whose token usage is read.
+    ``message_timeout_ms`` bounds each exchange with Prism; past it the request takes the route
+    of the table's failure mode.
     ``tracing`` of ``None``: no spans.
     """
 
@@ -97,8 +99,9 @@ def _prism_cluster(settings: Settings) -> dict[str, Any]:
         "type": "STATIC",
         "connect_timeout": "0.25s",
         "per_connection_buffer_limit_bytes": settings.max_body + MEBIBYTE,
-        "load_assignment": _endpoint(
-            names.PRISM_CLUSTER, {"address": {"pipe": {"path": settings.socket}}}
+        "load_assignment": _endpoints(
+            names.PRISM_CLUSTER,
+            [{"address": {"pipe": {"path": path}}} for path in sockets(settings.socket)],
         ),
         "typed_extension_protocol_options": _http2(),
         "circuit_breakers": _no_limits(),
@@ -112,7 +115,7 @@ def _attempts_cluster(settings: Settings) -> dict[str, Any]:
         "type": "STATIC",
         "connect_timeout": "1s",
         "per_connection_buffer_limit_bytes": settings.max_body,
-        "load_assignment": _endpoint(names.ATTEMPTS, {"address": address}),
+        "load_assignment": _endpoints(names.ATTEMPTS, [{"address": address}]),
         "typed_extension_protocol_options": _attempts_options(),
         # What protects a provider is set on its own cluster, not on the way there.
         "circuit_breakers": _no_limits(),
@@ -139,10 +142,10 @@ def _attempts_options() -> dict[str, Any]:
     )
 
 
-def _endpoint(name: str, endpoint: dict[str, Any]) -> dict[str, Any]:
+def _endpoints(name: str, endpoints: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "cluster_name": name,
-        "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}],
+        "endpoints": [{"lb_endpoints": [{"endpoint": endpoint} for endpoint in endpoints]}],
     }
 
 

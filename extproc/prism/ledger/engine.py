@@ -33,8 +33,7 @@ def open_engine(address: Address) -> Engine:
     """An engine for ``address``; nothing is connected yet."""
     path = address.path
     arguments: dict[str, Any] = {
-        # Bytes are UTF-8, and what is no number is null in JSON.
-        "json_serializer": lambda value: msgspec.json.encode(value).decode(),
+        "json_serializer": json_text,
         "json_deserializer": msgspec.json.decode,
     }
     if path is None:
@@ -69,6 +68,11 @@ def bounded(connection: Connection, within_s: float) -> Iterator[None]:
         yield
     finally:
         driver.set_progress_handler(None, 0)
+
+
+def json_text(value: Any) -> str:
+    """A value for a JSON column. Bytes are UTF-8, and what is no number is null."""
+    return msgspec.json.encode(value).decode()
 
 
 def make_file(path: Path) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.transforms import Bbox
 
 BLUE, GREY, ORANGE, GREEN = "#2f6db5", "#8a8a8a", "#d9822b", "#3d9a62"
 COLOURS: Mapping[str, str] = {
@@ -20,6 +22,8 @@ COLOURS: Mapping[str, str] = {
     "sport": ORANGE,
     "changed": BLUE,  # beside "as it was", which is grey
 }
+_STEP = 3
+"""Points by which a label moves at a time."""
 _STYLE: dict[Any, Any] = {
     # The same numbers give the same bytes; text stays text.
     "svg.hashsalt": "prism",
@@ -61,7 +65,7 @@ def drawing(width: float, height: float) -> Iterator[tuple[Figure, Axes, list[st
 
 def frontier_chart(dots: Sequence[Dot], line: Sequence[tuple[float, float]], unit: str) -> str:
     """Quality over cost (a logarithmic scale), with the frontier as steps."""
-    with drawing(6.6, 4.2) as (_, axes, made):
+    with drawing(6.6, 4.2) as (figure, axes, made):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("${x:g}"))
@@ -70,31 +74,48 @@ def frontier_chart(dots: Sequence[Dot], line: Sequence[tuple[float, float]], uni
         if line:
             xs, ys = zip(*line, strict=True)
             axes.step(xs, ys, where="post", color=GREY, linewidth=1.2, zorder=1)
-        for dot in dots:
-            _draw(axes, dot)
+        labels = [label for dot in dots if (label := _draw(axes, dot)) is not None]
         axes.set_xlabel(unit)
         axes.set_ylabel("quality")
         axes.margins(x=0.14, y=0.08)
+        _part(figure, labels)
     return made[0]
 
 
-def _draw(axes: Axes, dot: Dot) -> None:
+def _part(figure: Figure, labels: Sequence[Annotation]) -> None:
+    """Keep labels off each other: of those that are not marked the later one goes, a marked one
+    moves up."""
+    figure.draw_without_rendering()
+    placed: list[Bbox] = []
+    for label in sorted(labels, key=lambda label: label.get_fontweight() != "bold"):
+        box = label.get_window_extent()
+        if label.get_fontweight() != "bold" and box.count_overlaps(placed):
+            label.set_visible(False)
+            continue
+        while box.count_overlaps(placed):
+            across, up = label.xyann
+            label.xyann = (across, up + _STEP)
+            box = label.get_window_extent()
+        placed.append(box)
+
+
+def _draw(axes: Axes, dot: Dot) -> Annotation | None:
     size, colour = (52, dot.colour) if dot.colour else (18, "#b9b9b9")
     if dot.low is not None and dot.high is not None:
         axes.vlines(dot.x, dot.low, dot.high, color=colour, linewidth=0.8, zorder=2)
     axes.scatter([dot.x], [dot.y], s=size, color=colour, zorder=3, linewidths=0)
-    if dot.label:
-        weight = "bold" if dot.colour else "normal"
-        axes.annotate(
-            dot.label,
-            (dot.x, dot.y),
-            xytext=(0, 6),
-            textcoords="offset points",
-            ha="center",
-            fontsize=7.5,
-            fontweight=weight,
-            color="#333333" if dot.colour else "#777777",
-        )
+    if not dot.label:
+        return None
+    return axes.annotate(
+        dot.label,
+        (dot.x, dot.y),
+        xytext=(0, 6),
+        textcoords="offset points",
+        ha="center",
+        fontsize=7.5,
+        fontweight="bold" if dot.colour else "normal",
+        color="#333333" if dot.colour else "#777777",
+    )
 
 
 def bar_chart(names: Sequence[str], values: Sequence[float], unit: str) -> str:

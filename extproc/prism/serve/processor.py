@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import os
 import time
-import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import grpc
 
-from prism.envoy.names import ATTEMPT_STAGE, ROUTE_AT_ONCE, STAGE
-from prism.exchange import answers
+from prism.envoy.names import ATTEMPT_STAGE, STAGE
 from prism.exchange.answering import Answering
 from prism.exchange.attempt import AttemptStage
-from prism.exchange.headers import TRACEPARENT
 from prism.exchange.route import RouteStage
 from prism.exchange.steps import Classify, Proceed, Reply, Rewrite, Step, Submit
 from prism.exchange.targets import Live
@@ -24,6 +18,8 @@ from prism.routing.record import Record, Timing
 from prism.serve.budget import RetryBudgets
 from prism.serve.classifying import Answer
 from prism.serve.conversations import Conversations
+from prism.serve.decision_id import new_decision_id
+from prism.serve.failing import NOT_YET, fail
 from prism.serve.feedback import Submissions
 from prism.serve.health import HealthTracker
 from prism.serve.keys import KeyTracker
@@ -32,11 +28,7 @@ from prism.serve.recent import Recent
 from prism.serve.spending import SpendingLedger
 from prism.wire import ext_proc
 
-log = logging.getLogger(__name__)
-
 _EOF = grpc.aio.EOF
-_METHOD = f"/{ext_proc.SERVICE}/{ext_proc.METHOD}"
-_NOT_YET = (grpc.StatusCode.UNAVAILABLE, "no configuration yet")
 
 
 class Asks(Protocol):
@@ -69,47 +61,17 @@ class Processor:
         self.budgets = budgets
         self.spending = spending or SpendingLedger(time.time, time.monotonic)
         self.conversations = conversations
-        self._asks = asks
+        self.asks = asks
         self._health = health
         self._recent = recent
         self._keys = keys
         self._submissions = submissions or Submissions(None, recent)
 
-    async def at_once(self, message: Any, context: Any) -> bytes:
-        """One request at the route stage, its headers beside its body in one message."""
-        live = self.live
-        if live is None:
-            await context.abort(*_NOT_YET)
-            raise AssertionError("abort raises")
-        clock = [time.time_ns()]
-        decision_id = new_decision_id(clock[0])
-        if message is None:
-            return ext_proc.reply_message(answers.bad_headers(decision_id))
-        try:
-            stage = self._route_stage(live, decision_id)
-            step: Step = stage.on_headers(ext_proc.headers_at_once(message))
-            if type(step) is Proceed:
-                step = stage.on_body(message.request_body.body)
-            if type(step) is Classify:
-                step = await self._classified(stage, step, clock)
-            if type(step) is Rewrite:
-                answer = ext_proc.rewrite_at_once(step)
-            else:
-                answer = ext_proc.reply_message(_reply(await self._submitted(stage, step)))
-            self._charge(stage, step)
-            clock.append(time.time_ns())
-        except Exception as error:
-            await _fail(error, context)
-            raise
-        # Envoy need not wait for what only the console and replays read.
-        asyncio.get_running_loop().call_soon(self._remember, stage, clock)
-        return answer
-
     async def process(self, _: object, context: Any) -> None:
         """One stream: one request at one stage, its headers and its body one after the other."""
         live = self.live
         if live is None:
-            await context.abort(*_NOT_YET)
+            await context.abort(*NOT_YET)
             return
         try:
             if (STAGE, ATTEMPT_STAGE) in context.invocation_metadata():
@@ -119,14 +81,14 @@ class Processor:
         except (grpc.aio.AbortError, grpc.aio.UsageError, grpc.RpcError):
             raise
         except Exception as error:
-            await _fail(error, context)
+            await fail(error, context)
 
     async def _route(self, live: Live, context: Any) -> None:
         message = await context.read()
         if message is _EOF:
             return
         clock = [time.time_ns()]
-        stage = self._route_stage(live, new_decision_id(clock[0]))
+        stage = self.route_stage(live, new_decision_id(clock[0]))
         step: Step = stage.on_headers(ext_proc.headers_event(message))
         on_body = False
         if type(step) is Proceed:
@@ -137,17 +99,18 @@ class Processor:
             on_body = True
             step = stage.on_body(message.request_body.body)
         if type(step) is Classify:
-            step = await self._classified(stage, step, clock)
+            step = await self.classified(stage, step, clock)
         if type(step) is Submit:
-            step = await self._submitted(stage, step)
+            step = await self.submitted(stage, step)
         answer = _encode(step, on_body=on_body)
         # Before anything is awaited: the next request must find this one charged.
-        self._charge(stage, step)
+        self.charge(stage, step)
         clock.append(time.time_ns())
         await context.write(answer)
-        self._remember(stage, clock)
+        self.remember(stage, clock)
 
-    def _route_stage(self, live: Live, decision_id: str) -> RouteStage:
+    def route_stage(self, live: Live, decision_id: str) -> RouteStage:
+        """A request at the route stage, with what is known just now."""
         return RouteStage(
             live,
             self._health.now(),
@@ -159,20 +122,22 @@ class Processor:
             recall=self.conversations.held,
         )
 
-    async def _classified(self, stage: RouteStage, step: Classify, clock: list[int]) -> Step:
+    async def classified(self, stage: RouteStage, step: Classify, clock: list[int]) -> Step:
+        """Decide with the classifier's answer, as soon as there is one."""
         clock.append(time.time_ns())
-        answer = self._asks.at_once(step.text)
+        answer = self.asks.at_once(step.text)
         if answer is None:
-            answer = await self._asks.classify(step.text, step.deadline_ms)
+            answer = await self.asks.classify(step.text, step.deadline_ms)
         clock.append(time.time_ns())
         return stage.on_classified(*answer)
 
-    async def _submitted(self, stage: RouteStage, step: Step) -> Step:
+    async def submitted(self, stage: RouteStage, step: Step) -> Step:
+        """Keep feedback, where the request brings some."""
         if type(step) is not Submit:
             return step
         return stage.on_submitted(step, await self._submissions.submit(step))
 
-    def _charge(self, stage: RouteStage, step: Step) -> None:
+    def charge(self, stage: RouteStage, step: Step) -> None:
         """Count race, request and cost, before the next request asks what is left of them."""
         if stage.race is not None:
             self.races.opened(stage.decision_id, stage.race)
@@ -184,7 +149,7 @@ class Processor:
             # The conversation is on the model that is tried first, until it is known who answered.
             self.conversations.answered(routed, routed.decision.models[0])
 
-    def _remember(self, stage: RouteStage, clock: Sequence[int]) -> None:
+    def remember(self, stage: RouteStage, clock: Sequence[int]) -> None:
         """Remember the decision, where one was made, and the times read on its way."""
         if (routed := stage.routed) is not None:
             self._recent.add(
@@ -248,53 +213,9 @@ async def _translate(answering: Answering, context: Any) -> None:
         await context.write(ext_proc.answer_body_message(body, whole=taken.whole))
 
 
-class ExtProc(grpc.GenericRpcHandler):
-    """Chooses how a stream is handled by what Envoy's filter says of itself.
-
-    A request that comes in one message gets one answer, which gRPC can send together with
-    the end of the stream: half the turns of a stream that is read and written step by step.
-    """
-
-    def __init__(self, processor: Processor) -> None:
-        self._at_once: Any = grpc.unary_unary_rpc_method_handler(
-            processor.at_once, request_deserializer=ext_proc.decode_at_once
-        )
-        self._stages: Any = grpc.stream_stream_rpc_method_handler(
-            processor.process, request_deserializer=ext_proc.decode
-        )
-
-    def service(self, handler_call_details: Any) -> Any:
-        """The handler of a call, ``None`` where it is for another service."""
-        if handler_call_details.method != _METHOD:
-            return None
-        at_once = (STAGE, ROUTE_AT_ONCE) in handler_call_details.invocation_metadata
-        return self._at_once if at_once else self._stages
-
-
-def new_decision_id(now_ns: int) -> str:
-    """Sorts by time: 12 hex digits of milliseconds since the epoch, then 64 random bits."""
-    return f"{now_ns // 1_000_000:012x}{os.urandom(8).hex()}"
-
-
 def _timing(clock: Sequence[int]) -> Timing:
     came, *asked, decided = clock
     return Timing(came, asked[0], asked[1], decided) if asked else Timing(came, None, None, decided)
-
-
-async def _fail(error: Exception, context: Any) -> None:
-    # The message of an error could hold a prompt: say only what and where.
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    kind, trace = type(error).__name__, trace_of(context.invocation_metadata())
-    log.error("%s at %s:%s, trace %s", kind, where.filename, where.lineno, trace or "unknown")
-    await context.abort(grpc.StatusCode.INTERNAL, "internal error")
-
-
-def trace_of(metadata: Iterable[tuple[str, str | bytes]]) -> str:
-    """The id of the trace that Envoy's question belongs to, empty where it is in none."""
-    for name, value in metadata:
-        if name == TRACEPARENT and isinstance(value, str) and value.count("-") == 3:
-            return value.split("-")[1]
-    return ""
 
 
 def _encode(step: Step, *, on_body: bool) -> bytes:

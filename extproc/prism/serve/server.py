@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from aiohttp import web
 
+from prism.envoy.sockets import sockets
 from prism.ledger.address import Address
 from prism.ledger.retention import Bounds
 from prism.ledger.store import Store
@@ -30,11 +31,12 @@ from prism.serve.credentials import Credentials
 from prism.serve.envoy_admin import EnvoyAdmin
 from prism.serve.feedback import Submissions
 from prism.serve.folder import FolderSource
+from prism.serve.handler import ExtProc
 from prism.serve.learning import Learning
 from prism.serve.operator_source import OperatorSource
 from prism.serve.operator_stream import Operator
 from prism.serve.outcomes import Outcomes
-from prism.serve.processor import ExtProc, Processor
+from prism.serve.processor import Processor
 from prism.serve.racing import RaceLedger
 from prism.serve.recent import Recent
 from prism.serve.rollout import Rollout
@@ -123,10 +125,8 @@ class Server:
                 submissions,
             )
             telling = Telling(processor, self._sending(stack))
-            server = _grpc_server(processor, ads, Outcomes(processor, recent, learning, telling))
-            settings.socket.parent.mkdir(parents=True, exist_ok=True)
-            settings.socket.unlink(missing_ok=True)
-            server.add_insecure_port(f"unix:{settings.socket}")
+            outcomes = Outcomes(processor, recent, learning, telling)
+            servers = _grpc_servers(settings.socket, _handlers(processor, ads, outcomes))
             envoy = EnvoyAdmin(settings.envoy_admin)
             configuration = Configuration(ads, processor, ca_file(), envoy)
             stack.push_async_callback(configuration.close)
@@ -138,8 +138,9 @@ class Server:
                 getattr(self._classifier, "digest", ""),
             )
             source = self._source(rollout, last_good, ads)
-            await server.start()
-            stack.push_async_callback(server.stop, grace=5)
+            stack.push_async_callback(_stop, servers)
+            for server in servers:
+                await server.start()
             _tune_garbage_collection()
             parts = [rollout.status, source.status]
             if ledger is not None:
@@ -241,13 +242,7 @@ class Server:
         await web.TCPSite(runner, host, port).start()
 
 
-def _grpc_server(processor: Processor, ads: Ads, outcomes: Outcomes) -> Any:
-    server = grpc.aio.server(
-        options=[
-            ("grpc.max_receive_message_length", LARGEST_MESSAGE),
-            ("grpc.max_send_message_length", LARGEST_MESSAGE),
-        ]
-    )
+def _handlers(processor: Processor, ads: Ads, outcomes: Outcomes) -> list[grpc.GenericRpcHandler]:
     # Answers are encoded where they are made, so no serialiser stands in between.
     methods: dict[str, dict[str, Any]] = {
         xds.SERVICE: {
@@ -261,16 +256,30 @@ def _grpc_server(processor: Processor, ads: Ads, outcomes: Outcomes) -> Any:
             )
         },
     }
-    server.add_generic_rpc_handlers(
-        [
-            ExtProc(processor),
-            *(
-                grpc.method_handlers_generic_handler(name, handlers)
-                for name, handlers in methods.items()
-            ),
-        ]
-    )
-    return server
+    named = (grpc.method_handlers_generic_handler(*service) for service in methods.items())
+    return [ExtProc(processor), *named]
+
+
+def _grpc_servers(socket: Path, handlers: Sequence[grpc.GenericRpcHandler]) -> list[Any]:
+    """A server for each of Envoy's sockets; none listens yet."""
+    socket.parent.mkdir(parents=True, exist_ok=True)
+    found = []
+    for path in sockets(str(socket)):
+        Path(path).unlink(missing_ok=True)
+        server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+                ("grpc.max_send_message_length", LARGEST_MESSAGE),
+            ]
+        )
+        server.add_generic_rpc_handlers(handlers)
+        server.add_insecure_port(f"unix:{path}")
+        found.append(server)
+    return found
+
+
+async def _stop(servers: Sequence[Any]) -> None:
+    await asyncio.gather(*(server.stop(grace=5) for server in servers))
 
 
 def _tune_garbage_collection() -> None:
