@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from prism.resources import Problem
+from prism.resources import ROUTING_TABLE, Problem
 from prism_operator.observed import Observed
 from prism_operator.rollout import Reach
 from prism_operator.settlement import Verdict
@@ -93,8 +93,11 @@ def _programmed(verdict: Verdict, reach: Reach, snapshot: str, withheld: str) ->
         return no("Withheld", withheld)
     if verdict.deleted_table:
         table = f"RoutingTable/{verdict.deleted_table}"
-        message = f"{table} was deleted; its last version stays in force for this policy."
-        return no("TableDeleted", f"{message} Create it again or change spec.table.")
+        who, field = ("policy", "spec.table")
+        if verdict.live is not None and verdict.live.kind == ROUTING_TABLE:
+            who, field = ("table", "spec.candidate")
+        message = f"{table} was deleted; its last version stays in force for this {who}."
+        return no("TableDeleted", f"{message} Create it again or change {field}.")
     if not reach.total:
         message = "No replica of the gateway is connected to the operator."
         return Condition(PROGRAMMED, "Unknown", "NoReplicas", message)

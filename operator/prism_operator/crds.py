@@ -23,6 +23,16 @@ _NAMES: Mapping[str, tuple[str, str]] = {
     ROUTING_TABLE: ("routingtables", "rt"),
     PROJECT_POLICY: ("projectpolicies", "pp"),
 }
+_RULES: Mapping[str, list[dict[str, str]]] = {
+    ROUTING_TABLE: [
+        {
+            "rule": "!has(self.spec.candidate) || self.spec.candidate.table != self.metadata.name",
+            "message": "is this table itself; name another one, or remove spec.candidate",
+            "fieldPath": ".spec.candidate.table",
+        }
+    ],
+}
+"""What concerns more than the spec: only at the root does a rule know the resource's name."""
 _HEAD = "# Generated from the schemas in extproc/prism/resources/schema: make crds\n"
 
 
@@ -64,9 +74,11 @@ def crd(kind: str) -> dict[str, Any]:
 def _whole(kind: str) -> dict[str, Any]:
     spec = schema(kind)
     status = yaml.safe_load(files(__package__).joinpath("status_schema.yaml").read_text("utf-8"))
+    rules = {"x-kubernetes-validations": _RULES[kind]} if kind in _RULES else {}
     return {
         "type": "object",
         "description": spec["description"],
+        **rules,
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string", "description": f"Always {API_VERSION}."},

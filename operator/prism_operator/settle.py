@@ -10,7 +10,7 @@ settling once more changes nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from prism.resources import (
@@ -21,6 +21,7 @@ from prism.resources import (
     Severity,
     compile_resources,
     to_policy,
+    to_table,
     version_of,
 )
 from prism.routing.catalog import Catalog
@@ -29,6 +30,11 @@ from prism_operator.observed import Key, Observed, claimed_by
 from prism_operator.settlement import Reason, Settlement, Verdict
 
 _MOST_TURNS = 5
+_TABLE_PATHS = ("spec.table", "spec.candidate.table")
+_BREAKS = {
+    PROJECT_POLICY: Reason.BREAKS_POLICIES,
+    ROUTING_TABLE: Reason.BREAKS_TABLES,
+}
 _NO_TABLE = "there is no RoutingTable; add one"
 
 
@@ -134,13 +140,13 @@ class _Settling:
         return False
 
     def _blame(self, key: Key, reason: Reason, problems: list[Problem], default: str) -> None:
-        """A resource does not fit. If it is new or changed, that is at fault; else its table
-        is, if that is new, changed or deleted."""
+        """A resource does not fit. If it is new or changed, that is at fault; else a table that
+        it uses is, if that is new, changed or deleted."""
         if key not in self.were_refused and self._changed(key):
             self._refuse(key, reason, problems)
         elif (table := self._changed_table(key, default)) is not None:
-            self._refuse(table, Reason.BREAKS_POLICIES, [_broken(p) for p in problems])
-        elif (deleted := self._deleted_table(self._live_table(key))) is not None:
+            self._refuse(table, _BREAKS[key.kind], [_broken(p) for p in problems])
+        elif (deleted := self._deleted_of(key)) is not None:
             self.retained.add(deleted)
         else:
             self._refuse(key, reason, problems)
@@ -162,16 +168,21 @@ class _Settling:
         return before is None or before.generation != self.chosen[key].generation
 
     def _changed_table(self, key: Key, default: str) -> Key | None:
-        """The table that a policy uses now, if that is new or another version than is live."""
-        name = _table(self.chosen[key], default)
-        for table in self.chosen:
-            if table.kind == ROUTING_TABLE and table.name == name:
-                steps = table not in self.were_refused and self._changed(table)
-                return table if steps else None
+        """A table that a resource uses now, if that is new or another version than is live."""
+        for name in _tables(self.chosen[key], default, self.chosen):
+            for table in self.chosen:
+                if table.kind != ROUTING_TABLE or table.name != name:
+                    continue
+                if table not in self.were_refused and self._changed(table):
+                    return table
         return None
 
-    def _live_table(self, key: Key) -> str:
-        return _table(self.live.get(key), self.live_default)
+    def _deleted_of(self, key: Key) -> Key | None:
+        """A deleted table that a resource uses by what is live, and that is not back yet."""
+        for name in _tables(self.live.get(key), self.live_default, self.live):
+            if (deleted := self._deleted_table(name)) is not None:
+                return deleted
+        return None
 
     def _deleted_table(self, name: str) -> Key | None:
         """The live table of that name, where it exists no more and is not yet brought back."""
@@ -226,27 +237,40 @@ class _Settling:
             found = [self._told(problem, key) for problem in problems]
             return Verdict(reason, (*own, *found), live)
         deleted = ""
-        if default and self.retained and (table := _table(live, default)):
-            deleted = table if any(k.name == table for k in self.retained) else ""
+        if default and self.retained:
+            gone = {k.name for k in self.retained}
+            deleted = next((n for n in _tables(live, default) if n in gone), "")
         return Verdict(Reason.ACCEPTED, (*own, *self.warnings.get(key, ())), live, deleted)
 
     def _told(self, problem: Problem, key: Key) -> Problem:
         """The problem; that a table is missing means something else where it was refused."""
         resource = self.objects[key].resource
-        if problem.path != "spec.table" or resource is None:
+        if problem.path not in _TABLE_PATHS or resource is None:
             return problem
-        name = resource.spec.get("table")
+        spec = resource.spec if key.kind == PROJECT_POLICY else resource.spec["candidate"]
+        name = spec.get("table")
         if not any(k.kind == ROUTING_TABLE and k.name == name for k in self.refused):
             return problem
         message = f"RoutingTable/{name} is refused itself, and no version of it is live"
         return Problem(Severity.ERROR, message, problem.path, resource=problem.resource)
 
 
-def _table(resource: Resource | None, default: str) -> str:
-    """The name of the table that a policy uses; empty where it is none."""
-    if resource is None or resource.kind != PROJECT_POLICY:
-        return ""
-    return to_policy(resource, default).table
+def _tables(
+    resource: Resource | None, default: str, among: Mapping[Key, Resource] | None = None
+) -> Iterator[str]:
+    """The names of the tables that a resource uses: a policy its own and, where that is
+    ``among`` these, its candidate; a table its candidate."""
+    if resource is None:
+        return
+    if resource.kind == ROUTING_TABLE:
+        if (candidate := to_table(resource).candidate) is not None:
+            yield candidate.table
+        return
+    own = to_policy(resource, default).table
+    yield own
+    for key, other in (among or {}).items():
+        if key.kind == ROUTING_TABLE and key.name == own:
+            yield from _tables(other, default)
 
 
 def _broken(problem: Problem) -> Problem:

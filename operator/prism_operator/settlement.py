@@ -20,6 +20,8 @@ class Reason(StrEnum):
     """Another resource has the name, the project, the key or the place that it claims."""
     BREAKS_POLICIES = "BreaksPolicies"
     """Policies that are live would be wrong with this version of their table."""
+    BREAKS_TABLES = "BreaksTables"
+    """A table that is live and names this one its candidate would be wrong with this version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Verdict:
 
     ``live`` is what is in force of it: its present version where it is accepted, else the
     last good one, else nothing. ``deleted_table`` names the table that was deleted although
-    this policy uses it; that table's last version stays in force for it.
+    this policy or table uses it; that table's last version stays in force for it.
     """
 
     reason: Reason
@@ -47,7 +49,7 @@ class Settlement:
 
     ``version`` is that of their snapshot, empty where there are none. ``withheld`` says why
     nothing changed, where nothing could: ``live`` is then what was live before. ``retained``
-    are deleted tables that stay in ``live`` because policies use them.
+    are deleted tables that stay in ``live`` because policies or tables use them.
     """
 
     version: str

@@ -15,10 +15,10 @@ from prism_operator.observed import Observed, observe
 from prism_operator.rollout import Reach
 from prism_operator.settlement import Reason, Verdict
 
-from .cluster_state import policy
+from .cluster_state import policy, table
 
 NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:05:00Z"
-ONE = observe(policy("acme"))
+ONE, TABLE = observe(policy("acme")), observe(table())
 GOOD = Verdict(Reason.ACCEPTED, (), ONE.resource)
 WRONG = Problem(Severity.ERROR, "is wrong", "spec.project")
 BAD = Verdict(Reason.INVALID, (WRONG, WRONG), None)
@@ -59,6 +59,13 @@ CASES: list[Any] = [
         "TableDeleted",
         "RoutingTable/eu was deleted",
         id="table deleted",
+    ),
+    pytest.param(
+        {"verdict": Verdict(Reason.ACCEPTED, (), TABLE.resource, deleted_table="next")},
+        "False",
+        "TableDeleted",
+        "its last version stays in force for this table. Create it again or change spec.candidate",
+        id="candidate deleted",
     ),
     pytest.param({"reach": Reach(0, 0)}, "Unknown", "NoReplicas", "No replica", id="no replicas"),
     pytest.param(

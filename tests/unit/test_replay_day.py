@@ -9,11 +9,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
 from prism.ledger.entry import decision_row, entry_of
 from prism.routing.budget import Spending, Spent
+from prism.routing.candidate_table import CandidateTable
 from prism.routing.catalog import (
     Budget,
     Capability,
@@ -29,10 +31,13 @@ from prism.routing.catalog import (
     WhenSpent,
 )
 from prism.routing.decide import Health, decide
+from prism.routing.decision import Decision
 from prism.routing.identify import Caller
+from prism.routing.other import other_of
 from prism.routing.plan import Plan, compile_plan
-from prism.routing.record import Record, replay
+from prism.routing.record import Record, replay, replay_other
 from prism.routing.signals import Classification, Corrections, Signals
+from prism.routing.trial import Trial, decide_tried
 
 from .tables import BALANCED, CODE, ECO, MODELS, SIMPLE, SPORT, catalog, policy, table
 
@@ -55,9 +60,11 @@ def plans() -> list[Plan]:
     ]
     raced = table(racing=Racing(frozenset({SPORT, BALANCED}), Wait.FIXED, 50, 1.0, None))
     fewer = table(retry=replace(raced.retry, max_attempts=2), predictor=PREDICTOR)
+    tried = replace(raced, candidate=CandidateTable("next", 40))
+    dearer = table("next", cells=dict.fromkeys(raced.cells, ("spare", "huge", "tiny")))
     return [
-        compile_plan(catalog(*projects, tables=(made,), version=f"v{number}"))
-        for number, made in enumerate((table(), raced, fewer), 1)
+        compile_plan(catalog(*projects, tables=tables, version=f"v{number}"))
+        for number, tables in enumerate(((table(),), (raced,), (tried, dearer), (fewer,)), 1)
     ]
 
 
@@ -122,22 +129,35 @@ def day(made: list[Plan]) -> Iterator[Record]:
         known, signals = classification(chance), asked(chance)
         late = "deadline of 20 ms passed" if known is None and chance.random() < 0.5 else None
         room, retry, spent = chance.random() < 0.8, chance.random() < 0.9, spending(chance)
-        decision = decide(
+        decide_now = partial(
+            decide,
             plan,
-            Caller(owner, plan.default_table),
-            signals,
-            known,
-            health,
+            signals=signals,
+            classification=known,
+            health=health,
             degraded=late,
             race_allowed=room,
             retry_allowed=retry,
             spending=spent,
         )
+        caller, trials = Caller(owner, plan.default_table), list[Trial | None]()
+
+        def decided(by: Caller, trial: Trial | None) -> Decision:
+            trials.append(trial)  # noqa: B023 - called before the next turn
+            return decide_now(caller=by, trial=trial)  # noqa: B023
+
+        decision = decide_tried(plan, caller, signals, f"talk {number}", decided)
+        other = None
+        if (trial := trials[-1]) is not None:
+            inputs = signals, known, late, health, spent, None
+            other = other_of(plan, trial, decision, caller, *inputs)
         name = f"{int(time * 1000):012x}{chance.getrandbits(64):016x}"
         yield Record(
             *(name, time, plan.version, signals, known, health, room, decision),
             retry_allowed=retry,
             spending=spent,
+            trial=trial,
+            other=other,
         )
 
 
@@ -151,17 +171,20 @@ def kept(record: Record) -> Record:
 def test_a_day_replayed_under_its_snapshots_gives_the_same_decisions() -> None:
     made = plans()
     by_version = {plan.version: plan for plan in plans()}
-    refused = degraded = raced = 0
+    refused = degraded = raced = tried = 0
     for record in day(made):
         again = kept(record)
         assert again == record
         # Compiled anew, as a later process has it.
-        assert replay(by_version[again.plan_version], again) == record.decision
+        plan = by_version[again.plan_version]
+        assert replay(plan, again) == record.decision
+        assert replay_other(plan, again) == record.other
+        tried += record.trial is not None and record.trial.applied
         refused += record.decision.refusal is not None
         degraded += record.decision.degraded is not None
         raced += record.decision.race
     # The day had something of everything.
-    assert min(refused, degraded, raced) > REQUESTS // 50
+    assert min(refused, degraded, raced, tried) > REQUESTS // 50
 
 
 def test_another_snapshot_would_have_decided_some_otherwise() -> None:

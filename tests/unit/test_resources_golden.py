@@ -63,3 +63,12 @@ def test_the_demo_is_valid_and_compiles() -> None:
     plan = compile_plan(catalog)
     assert set(plan.by_project) >= {"frugal", "europe", "anonymous"}
     assert plan.anonymous["default"].project == "anonymous"
+
+
+def test_the_example_of_a_candidate_is_valid() -> None:
+    resources, problems = read_folder(ROOT / "examples/canary")
+    catalog, more = compile_resources(resources)
+    assert problems + more == []
+    candidate = catalog.tables["default"].candidate
+    assert candidate is not None
+    assert (candidate.table, candidate.percent) == ("next", 10)

@@ -15,10 +15,12 @@ import click
 from prism.cli.ledger_options import NONE, ledger_address, ledger_option
 
 if TYPE_CHECKING:
+    from prism.ledger.entry import Entry
     from prism.resources import Problem, Resource
     from prism.routing.catalog import Catalog
     from prism.routing.plan import Plan
     from prism.routing.record import Record
+    from prism.simulate.arms import Arms
     from prism.simulate.difference import Difference
 
 BROKEN_LIMIT = 3
@@ -43,6 +45,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--hours", default=24.0, show_default=True, help="How far back in the ledger.")
 @click.option("--project", help="Only decisions of this project.")
+@click.option(
+    "--candidate",
+    is_flag=True,
+    help="Compare what a table and its candidate chose, as it was recorded; takes no FILE.",
+)
 @click.option("--examples", default=3, show_default=True, help="Decisions named for each move.")
 @click.option("--max-cost", metavar="PERCENT", type=float, help="Cost may grow by this at most.")
 @click.option("--max-loss", metavar="PERCENT", type=float, help="Quality may fall by this at most.")
@@ -62,6 +69,7 @@ def command(
     records: Path | None,
     hours: float,
     project: str | None,
+    candidate: bool,
     examples: int,
     max_cost: float | None,
     max_loss: float | None,
@@ -74,27 +82,35 @@ def command(
 
     The decisions of the ledger are made again under the resources in --config with those in
     FILEs: which requests go to another model, what that costs and how good it is. Exits with 3
-    where a limit (--max-...) is broken, so that a pipeline can stop a change.
+    where a limit (--max-...) is broken, so that a pipeline can stop a change. With --candidate
+    nothing is made again: the decisions of tables that have a candidate say what both chose.
     """
+    from prism.cli.candidate_text import candidate_lines
     from prism.cli.simulation_text import lines
+    from prism.simulate.arms import Arms
     from prism.simulate.difference import Limits, as_json, broken
 
+    if candidate and files:
+        raise click.UsageError("--candidate compares what is live: it takes no FILE")
     limits = Limits(_share(max_cost), _share(max_loss), max_refused, _share(max_moved))
     old, new = _plans(config, files)
-    with _records(ledger, state, records, hours, project) as found:
-        difference = _compared(found, new, old, examples)
+    arms = Arms() if candidate else None
+    with _entries(ledger, state, records, hours, project) as found:
+        difference = _compared(found, new, old, examples, arms)
     if not difference.total.decisions and not difference.untold:
         raise click.ClickException("there is no decision to make again")
     said = list(broken(difference, limits))
     if output == "json":
-        click.echo(json.dumps(as_json(difference, said), indent=2))
+        measured = {} if arms is None else {"measured": arms.as_json()}
+        click.echo(json.dumps({**as_json(difference, said), **measured}, indent=2))
     else:
-        for line in lines(difference):
+        for line in lines(difference) if arms is None else candidate_lines(difference, arms):
             click.echo(line)
     if report is not None:
         from prism.report.simulation import simulation_page
 
-        report.write_text(simulation_page(difference, said, [str(f) for f in files]), "utf-8")
+        change = ["the candidate"] if candidate else [str(f) for f in files]
+        report.write_text(simulation_page(difference, said, change), "utf-8")
     for sentence in said:
         click.echo(f"limit: {sentence}", err=True)
     if said:
@@ -134,27 +150,40 @@ def _checked(resources: list[Resource], problems: list[Problem]) -> Catalog:
     return catalog
 
 
-def _compared(records: Iterable[Record], new: Plan, old: Plan | None, examples: int) -> Difference:
+def _compared(
+    found: Iterable[Entry], new: Plan, old: Plan | None, examples: int, arms: Arms | None
+) -> Difference:
+    """All of them together. With ``arms`` what tables and candidates chose, else what ``new``
+    changes."""
     from prism.simulate.again import Untold, again
     from prism.simulate.difference import Difference
+    from prism.simulate.tried import tried
 
     difference = Difference()
-    for record in records:
+    for entry in found:
+        record, cost_usd = entry.record, entry.cost_usd
         try:
-            difference.add(again(record, new, old), examples)
+            if arms is None:
+                difference.add(again(record, new, old), examples)
+            else:
+                difference.add(tried(record, new, cost_usd), examples)
+                arms.add(record, cost_usd)
         except Untold as untold:
             difference.untold[str(untold)] += 1
     return difference
 
 
 @contextmanager
-def _records(
+def _entries(
     ledger: str | None, state: Path | None, file: Path | None, hours: float, project: str | None
-) -> Iterator[Iterator[Record]]:
-    """The records, one at a time, while the ledger or the file is open."""
+) -> Iterator[Iterator[Entry]]:
+    """What was decided, one at a time, while the ledger or the file is open."""
+    from prism.ledger.entry import Entry
+
     if file is not None:
         with click.open_file(str(file), "rb") as opened:
-            yield (r for r in _of_lines(opened, file) if project in (None, r.decision.project))
+            found = _of_lines(opened, file)
+            yield (Entry(r) for r in found if project in (None, r.decision.project))
         return
     from prism.ledger.finding import entries
     from prism.ledger.store import Away, Store, WrongVersion
@@ -167,7 +196,7 @@ def _records(
         store.check()
         with store.reading() as connection:
             since = time.time() - hours * 3600
-            yield (entry.record for entry in entries(connection, since, project))
+            yield entries(connection, since, project)
     except (Away, WrongVersion) as error:
         raise click.ClickException(str(error)) from None
     finally:

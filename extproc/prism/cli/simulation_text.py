@@ -17,7 +17,14 @@ def lines(found: Difference) -> Iterator[str]:
     yield f"{total.decisions:,} decisions made again: {total.moved:,} ({share:.1%}) would move"
     if found.refused or found.unrefused:
         yield f"{found.refused:,} would be refused, {found.unrefused:,} no longer"
+    yield from sums_of(found)
+    yield from notes(found)
+
+
+def sums_of(found: Difference) -> Iterator[str]:
+    """The sums by project, task, mode and move, and examples of moves."""
     yield ""
+    total = found.total
     moves = found.largest_moves()
     named = {f"{_name(a)} → {_name(b)}": total for (a, b), total in moves[:_MOVES]}
     sections = [
@@ -34,7 +41,6 @@ def lines(found: Difference) -> Iterator[str]:
     if len(moves) > _MOVES:
         yield f"and {len(moves) - _MOVES} other moves: --output json has them"
     yield from _examples(found)
-    yield from _notes(found)
 
 
 def _name(model: str | None) -> str:
@@ -74,7 +80,8 @@ def _examples(found: Difference) -> Iterator[str]:
             yield f"    now: {one.why}"
 
 
-def _notes(found: Difference) -> Iterator[str]:
+def notes(found: Difference) -> Iterator[str]:
+    """What the figures are, and what is not in them."""
     yield ""
     yield (
         "Cost is by list price, of the tokens of the answers that were given; quality is the "

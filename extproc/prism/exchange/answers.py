@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 
 from prism.exchange.errors import error, json_reply
+from prism.exchange.routed import Routed
 from prism.exchange.steps import Reply
 from prism.routing.catalog import Model
-from prism.routing.decision import Decision
 from prism.routing.explanation import explanation
 from prism.routing.identify import Caller
+from prism.routing.other import Other
 from prism.routing.plan import Plan
-from prism.routing.signals import Classification
 
 
 def models(plan: Plan, caller: Caller, decision_id: str) -> Reply:
@@ -45,11 +45,10 @@ def bad_headers(decision_id: str) -> Reply:
     return error(400, "invalid_header", message, decision_id=decision_id)
 
 
-def dry_run(
-    decision: Decision, classification: Classification | None, version: str, decision_id: str
-) -> Reply:
+def dry_run(routed: Routed, other: Other | None, version: str, decision_id: str) -> Reply:
     """``POST /v1/prism/route``: the decision with its reasons, also when it is a refusal."""
-    answer = explanation(decision_id, version, decision, classification)
+    decision, known = routed.decision, routed.classification
+    answer = explanation(decision_id, version, decision, known, routed.trial, other)
     return json_reply(200, msgspec.json.encode(answer), decision_id)
 
 

@@ -7,12 +7,15 @@ for the body: answered earlier, Envoy would have to close the client's connectio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from typing import Any
 
 from prism.exchange import answers
 from prism.exchange import headers as names
+from prism.exchange.attempts import attempts, no_key, race_of
 from prism.exchange.caller import caller_of
+from prism.exchange.conversation import request_id
 from prism.exchange.endpoints import SERVED, UNROUTED, Endpoint, Kind, endpoint_of
 from prism.exchange.errors import error
 from prism.exchange.feedback import Kept, feedback_answer, read_feedback
@@ -20,16 +23,19 @@ from prism.exchange.reading import encoding_of, read_other, read_routed
 from prism.exchange.rewriting import rewrite
 from prism.exchange.routed import NO_RACES, MayRetry, Recall, Routed, always, forgetful
 from prism.exchange.steps import Classify, Proceed, Reply, RequestHeaders, Step, Submit
-from prism.exchange.targets import NONE_RESTS, Live, Resting, Target
-from prism.exchange.translation import TRANSLATED, other, why_not
+from prism.exchange.targets import NONE_RESTS, Live, Resting
+from prism.exchange.translation import barred_for
 from prism.prompt.document import BadBody, Document
 from prism.routing.budget import SpendingOf, nothing_spent
+from prism.routing.catalog import Api
 from prism.routing.decide import Health, decide, needs_classification
 from prism.routing.decision import Decision
 from prism.routing.identify import Caller
+from prism.routing.other import Other, other_of
 from prism.routing.predictor import corrected
-from prism.routing.racing import Race, Races, allowed, racers, wait_ms
+from prism.routing.racing import Race, Races, allowed
 from prism.routing.signals import Classification, Signals
+from prism.routing.trial import Trial, decide_tried
 
 
 class RouteStage:
@@ -39,12 +45,15 @@ class RouteStage:
     __slots__ = (
         "_asks",
         "_caller",
+        "_classified",
         "_document",
         "_endpoint",
         "_held",
+        "_key",
         "_may_retry",
         "_method",
         "_recall",
+        "_recall_other",
         "_recalled",
         "_request",
         "_signals",
@@ -68,6 +77,7 @@ class RouteStage:
         may_retry: MayRetry = always,
         spending_of: SpendingOf = nothing_spent,
         recall: Recall = forgetful,
+        recall_other: Recall = forgetful,
     ) -> None:
         self.live = live
         self.health = health
@@ -77,6 +87,7 @@ class RouteStage:
         self._may_retry = may_retry
         self._spending_of = spending_of
         self._recall = recall
+        self._recall_other = recall_other
         self._recalled: str | None = None
         self._held: Reply | None = None
         self._document: Document | None = None
@@ -124,50 +135,28 @@ class RouteStage:
 
     def on_classified(self, classification: Classification | None, degraded: str | None) -> Step:
         """Decide with the classifier's answer, or with why there is none."""
-        table = self._caller.table
-        if classification is not None:
-            classification = corrected(table.predictor, classification)
-        race_allowed = allowed(table, self.races, self.decision_id)
-        retry_allowed = self._may_retry(table)
-        # Asked again, since others may have spent while this one was being classified.
-        spending = self._spending_of(self._caller.policy)
-        held = None if self._recalled is None else self._recall(self._recalled)
-        decide_now = partial(
-            decide,
-            self.live.plan,
-            self._caller,
-            classification=classification,
-            health=self.health,
-            degraded=degraded,
-            race_allowed=race_allowed,
-            retry_allowed=retry_allowed,
-            spending=spending,
-            held=held,
-        )
-        decision = decide_now(self._signals)
-        only = self.live.only_api[table.name]
-        if only is not self._endpoint.api and self._must_not_be_translated(decision):
-            decision = decide_now(self._signals)
-        self.routed = Routed(
-            signals=self._signals,
-            classification=classification,
-            decision=decision,
-            race_allowed=race_allowed,
-            retry_allowed=retry_allowed,
-            spending=spending,
-            held=held,
-        )
+        self._classified = classification, degraded
+        caller = self._caller
+        if caller.table.candidate is None or self.free:
+            self.routed = self._decided(caller, None)
+        else:
+            inputs = self.live.plan, caller, self._signals, self._key
+            self.routed = decide_tried(*inputs, self._decided)
+        return self._answer(self.routed)
+
+    def _answer(self, routed: Routed) -> Step:
+        table, decision = self._caller.table, routed.decision
         if self._endpoint.kind is Kind.DRY_RUN:
-            return answers.dry_run(decision, classification, self.live.version, self.decision_id)
+            return answers.dry_run(routed, self.other(), self.live.version, self.decision_id)
         if decision.refusal is not None:
-            refusal = decision.refusal
-            again_s = refusal.retry_after_s
-            return self._error(refusal.status, refusal.code, refusal.message, again_s=again_s)
-        targets = self._targets(decision, retry_allowed)
-        if isinstance(targets, Reply):
-            return targets
+            why = decision.refusal
+            return self._error(why.status, why.code, why.message, again_s=why.retry_after_s)
+        found = [self.live.targets[decision.table, name] for name in decision.models]
+        targets = attempts(found, table.retry.max_attempts, retry_allowed=routed.retry_allowed)
+        if not targets:
+            return self._error(503, "missing_credential", no_key(found))
         if decision.race:
-            self.race = self._race(decision, targets)
+            self.race = race_of(table, routed, targets, self.races)
         return rewrite(
             targets,
             table.retry,
@@ -184,6 +173,61 @@ class RouteStage:
     def on_submitted(self, step: Submit, kept: Kept) -> Reply:
         """Answer with what became of feedback."""
         return feedback_answer(step.feedback, kept, self.decision_id)
+
+    def other(self) -> Other | None:
+        """What the table that has not decided would have, ``None`` where there is no second one.
+        It takes as long as deciding, so it is not for a request's way."""
+        routed = self.routed
+        if routed is None or routed.trial is None:
+            return None
+        known, degraded = self._classified
+        return other_of(
+            *(self.live.plan, routed.trial, routed.decision, self._caller, routed.signals),
+            *(known, degraded, self.health, routed.spending),
+            (self._recalled and self._recall_other(self._recalled)) or routed.held,
+            self._barred,
+        )
+
+    def _decided(self, caller: Caller, trial: Trial | None) -> Routed:
+        """The decision of a caller's table; the last one that is made holds."""
+        (known, degraded), table = self._classified, caller.table
+        if known is not None:
+            known = corrected(table.predictor, known)
+        race_allowed = allowed(table, self.races, self.decision_id)
+        retry_allowed = self._may_retry(table)
+        # Asked again, since others may have spent while this one was being classified.
+        spending = self._spending_of(caller.policy)
+        held = None if self._recalled is None else self._recall(self._recalled)
+        inputs: dict[str, Any] = {
+            "degraded": degraded,
+            "race_allowed": race_allowed,
+            "retry_allowed": retry_allowed,
+            "spending": spending,
+            "held": held,
+            "trial": trial,
+        }
+        plan, health = self.live.plan, self.health
+        decision = decide(plan, caller, self._signals, known, health, **inputs)
+        only = self.live.only_api[table.name]
+        if only is not self._endpoint.api and (barred := self._barred(decision)):
+            self._signals = replace(self._signals, barred=barred)
+            decision = decide(plan, caller, self._signals, known, health, **inputs)
+        self._caller = caller
+        return Routed(
+            signals=self._signals,
+            classification=known,
+            decision=decision,
+            race_allowed=race_allowed,
+            retry_allowed=retry_allowed,
+            spending=spending,
+            held=held,
+            trial=trial,
+        )
+
+    def _barred(self, decision: Decision) -> Mapping[Api, str]:
+        """The API that the decision would need and the request can't be said in."""
+        found = (self.live.targets[decision.table, name] for name in decision.models)
+        return barred_for(self._endpoint.api, self._endpoint.kind, self._document, found)
 
     def _look_at_headers(self) -> Step:
         headers, endpoint = self._request.headers, self._endpoint
@@ -220,6 +264,8 @@ class RouteStage:
             asked = read_routed(endpoint.kind, headers, body, self._caller)
         self._document, self._signals = asked.document, asked.signals
         self._recalled = asked.recalled
+        if self._caller.table.candidate is not None:
+            self._key = asked.signals.conversation or request_id(self._caller, body)
         if asked.text is None:
             return self.on_classified(None, None)
         spending = self._spending_of(self._caller.policy)
@@ -230,54 +276,6 @@ class RouteStage:
     def _submit(self, body: bytes) -> Step:
         policy = self._caller.policy
         return Submit(read_feedback(body), None if policy is None else policy.project)
-
-    def _must_not_be_translated(self, decision: Decision) -> bool:
-        """Whether a model of the decision would need a translation that can't be made; the
-        signals say so then. Tried only where such a model is among those that may answer."""
-        endpoint, document = self._endpoint, self._document
-        if endpoint.kind not in TRANSLATED or document is None:
-            return False
-        targets = self.live.targets
-        if all(targets[decision.table, name].api is endpoint.api for name in decision.models):
-            return False
-        reason = why_not(endpoint.api, document)
-        if reason is not None:
-            barred = {other(endpoint.api): reason}
-            self._signals = replace(self._signals, barred=barred)
-        return reason is not None
-
-    def _targets(self, decision: Decision, retry_allowed: bool) -> list[Target] | Reply:
-        """The decision's models that can be called; those whose key is missing can't."""
-        found = [self.live.targets[decision.table, name] for name in decision.models]
-        usable = [target for target in found if target.missing_key is None]
-        if not retry_allowed and usable:
-            return usable[:1]
-        if len(usable) == 1:
-            # No other model may answer, but another key may be taken where this one is not.
-            tries = min(len(usable[0].keys), self._caller.table.retry.max_attempts)
-            return usable * max(1, tries)
-        if usable:
-            return usable
-        lacking = ", ".join(f"{target.missing_key} ({target.provider})" for target in found)
-        message = f"The gateway has no key for any model that may answer; missing: {lacking}."
-        return self._error(503, "missing_credential", message)
-
-    def _race(self, decision: Decision, targets: list[Target]) -> Race | None:
-        """The race of a decision; ``None`` where the key of one of the first two is missing."""
-        if tuple([target.model for target in targets[:2]]) != decision.models[:2]:
-            return None
-        table, signals, estimate = self._caller.table, self._signals, decision.estimate
-        output = 0 if estimate is None else estimate.output_tokens
-        first = table.models[decision.models[0]]
-        wait = wait_ms(table.racing, first, self.races, output, signals.stream)
-        return Race(
-            table,
-            tuple([table.models[target.model] for target in racers(table.racing, targets)]),
-            wait,
-            signals.input_tokens,
-            output,
-            signals.stream,
-        )
 
     def _error(
         self,

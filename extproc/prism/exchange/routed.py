@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from prism.routing.budget import Spending
 from prism.routing.catalog import Table
-from prism.routing.decision import Decision
+from prism.routing.decision import Decision, Refusal
 from prism.routing.racing import Races
 from prism.routing.signals import Classification, Signals
 from prism.routing.sticking import Held
+from prism.routing.trial import Trial
 
 NO_RACES = Races()
 """Nothing is known of races: none is held back."""
@@ -31,6 +32,12 @@ class Routed:
     retry_allowed: bool
     spending: Spending
     held: Held | None
+    trial: Trial | None = None
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why there is no model, where there is none."""
+        return self.decision.refusal
 
 
 def forgetful(_: str) -> Held | None:

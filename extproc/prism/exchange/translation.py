@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from prism.exchange.endpoints import Kind
+from prism.exchange.targets import Target
 from prism.prompt.document import Document
 from prism.routing.catalog import Api
+from prism.routing.signals import NONE_BARRED
 from prism.translate import (
     AnthropicStream,
     OpenAiStream,
@@ -59,6 +61,19 @@ def why_not(api: Api, document: Document) -> str | None:
     except Untranslatable as problem:
         return f"can't be translated to {other(api)}'s API: {problem}"
     return None
+
+
+def barred_for(
+    api: Api, kind: Kind, document: Document | None, targets: Iterable[Target]
+) -> Mapping[Api, str]:
+    """The other API, with why a request of ``api`` can't be said in it, where one of the targets
+    speaks it. Tried only then: it takes as long as the translation."""
+    if kind not in TRANSLATED or document is None:
+        return NONE_BARRED
+    if all(target.api is api for target in targets):
+        return NONE_BARRED
+    reason = why_not(api, document)
+    return NONE_BARRED if reason is None else {other(api): reason}
 
 
 def request_for(target: Api, body: bytes, model: str) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from prism.ledger.tables import CANDIDATE
 from prism.routing.feedback import Feedback
 from prism.routing.record import Outcome, Record
 
@@ -23,6 +24,8 @@ _OUTCOME_MEMBERS = {
     "first_byte_ms": "first_byte_ms",
     "total_ms": "total_ms",
 }
+
+_NO_CANDIDATE = dict.fromkeys(CANDIDATE)
 
 
 class Ended(NamedTuple):
@@ -61,7 +64,31 @@ def decision_row(record: Record, ended: Ended | None) -> dict[str, Any]:
         "refusal": None if decision.refusal is None else str(decision.refusal.code),
         "estimate_usd": None if estimate is None else estimate.cost_usd,
         "record": _inputs(record),
+        **candidate_columns(record),
         **outcome_columns(ended),
+    }
+
+
+def candidate_columns(record: Record) -> dict[str, Any]:
+    """Those of a table's candidate; all ``None`` where it has none."""
+    trial, other = record.trial, record.other
+    if trial is None:
+        return _NO_CANDIDATE
+    known = {
+        "candidate_table": trial.candidate,
+        "candidate_generation": trial.generation,
+        "candidate_of": trial.table,
+        "candidate_applied": trial.applied,
+    }
+    if other is None:
+        return {**_NO_CANDIDATE, **known}
+    decision = other.decision
+    return {
+        **known,
+        "quality": other.chosen_quality,
+        "other_model": decision.models[0] if decision.models else None,
+        "other_estimate_usd": None if decision.estimate is None else decision.estimate.cost_usd,
+        "other_quality": other.quality,
     }
 
 

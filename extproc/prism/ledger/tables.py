@@ -38,6 +38,15 @@ decisions = Table(
     Column("model", Text),
     Column("refusal", String(40)),
     Column("estimate_usd", Double),
+    # Where the table has a candidate: which of the two decided, and what the other would have.
+    Column("candidate_table", Text),
+    Column("candidate_generation", String(12)),
+    Column("candidate_of", Text),
+    Column("candidate_applied", Boolean),
+    Column("quality", Double),
+    Column("other_model", Text),
+    Column("other_estimate_usd", Double),
+    Column("other_quality", Double),
     # Inputs and reasons: what a replay and an explanation need. JSON and not JSONB, which
     # refuses the NUL that a client may have in a model's name.
     Column("record", JSON, nullable=False),
@@ -118,6 +127,11 @@ summed_up = Table(
 
 SIZED = (decisions, feedback)
 """What counts against the ledger's bound on size."""
+CANDIDATE = (
+    *("candidate_table", "candidate_generation", "candidate_of", "candidate_applied"),
+    *("quality", "other_model", "other_estimate_usd", "other_quality"),
+)
+"""The columns of ``decisions`` that only those of a table with a candidate have."""
 OUTCOME = (
     *("status", "answered_by", "provider", "attempts", "input_tokens", "output_tokens"),
     *("cached_input_tokens", "cache_write_tokens", "first_byte_ms", "total_ms", "cost_usd"),

@@ -8,6 +8,7 @@ from typing import Any
 from prism.resources.durations import seconds
 from prism.resources.halves import half_floats
 from prism.resources.resource import Resource, content_hash
+from prism.routing.candidate_table import CandidateTable
 from prism.routing.catalog import (
     MODES,
     TASKS,
@@ -76,6 +77,7 @@ def _table(resource: Resource) -> Table:
             max_cost_per_hour=_bound(racing, "maxCostPerHour"),
         ),
         predictor=_predictor(spec["predictor"]) if "predictor" in spec else None,
+        candidate=CandidateTable(**spec["candidate"]) if "candidate" in spec else None,
     )
 
 

@@ -1,8 +1,8 @@
-"""What a ProjectPolicy says about the table it uses."""
+"""What a ProjectPolicy says about the table it uses, and about that table's candidate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from prism.resources.failure import rules_out
@@ -10,39 +10,58 @@ from prism.resources.problem import Finding, Path, did_you_mean, listing, show, 
 from prism.routing.catalog import Policy, Table
 
 
-def lint_use(spec: Mapping[str, Any], policy: Policy, table: Table) -> list[Finding]:
-    """Findings about a valid policy in the light of its table."""
+def lint_use(
+    spec: Mapping[str, Any], policy: Policy, table: Table, candidate: Table | None = None
+) -> list[Finding]:
+    """Findings about a valid policy in the light of its table. What only the table's
+    ``candidate`` has may be allowed and denied, too."""
+    tables = (table,) if candidate is None else (table, candidate)
     return [
-        *_known_models(spec, table),
-        *_known_regions(spec, table),
+        *_known_models(spec, tables),
+        *_known_regions(spec, tables),
         *_forced(spec, policy, table),
         *_empty_cells(policy, table),
         *_reachable(policy, table),
+        *(_left_alone(policy, table, candidate) if candidate is not None else ()),
     ]
 
 
-def _known_models(spec: Mapping[str, Any], table: Table) -> Iterator[Finding]:
+def _known_models(spec: Mapping[str, Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    models = dict.fromkeys(name for table in tables for name in table.models)
     for field in ("allowed", "denied"):
         path: Path = ("spec", "models", field)
-        yield from _known(spec["models"].get(field, ()), path, table.models, "model", table)
+        yield from _known(spec["models"].get(field, ()), path, models, "model", tables[0])
 
 
-def _known_regions(spec: Mapping[str, Any], table: Table) -> Iterator[Finding]:
-    regions = dict.fromkeys(provider.region for provider in table.providers.values())
+def _known_regions(spec: Mapping[str, Any], tables: Sequence[Table]) -> Iterator[Finding]:
+    every = (provider for table in tables for provider in table.providers.values())
+    regions = dict.fromkeys(provider.region for provider in every)
     path: Path = ("spec", "regions", "allowed")
     allowed = spec["regions"].get("allowed", ())
-    yield from _known(allowed, path, regions, "region", table)
+    yield from _known(allowed, path, regions, "region", tables[0])
 
 
 def _known(
-    names: Iterable[str], path: Path, known: Iterable[str], noun: str, table: Table
+    names: Iterable[str], path: Path, known: Collection[str], noun: str, table: Table
 ) -> Iterator[Finding]:
-    known = list(known)
     for index, name in enumerate(names):
         if name not in known:
             hint = did_you_mean(name, known) or f"; it has {listing(known)}"
             message = f"no {noun} {show(name)} in RoutingTable/{table.name}{hint}"
             yield Finding((*path, index), message)
+
+
+def _left_alone(policy: Policy, table: Table, candidate: Table) -> Iterator[Finding]:
+    """Policies whose requests the candidate can't decide, or only by luck."""
+    label = f"RoutingTable/{candidate.name}, the candidate of RoutingTable/{table.name},"
+    own = f"so RoutingTable/{table.name} alone decides"
+    for index, rule in enumerate(policy.forced):
+        if rule.model in table.models and rule.model not in candidate.models:
+            message = f"{label} has no model {show(rule.model)}, {own} requests of this project"
+            yield warning(("spec", "forced", index, "model"), message)
+            return
+    if all(rules_out(candidate, policy, name) for name in candidate.models):
+        yield warning(("spec",), f"no model of {label} is left, {own}")
 
 
 def _forced(spec: Mapping[str, Any], policy: Policy, table: Table) -> Iterator[Finding]:

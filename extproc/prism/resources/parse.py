@@ -8,6 +8,7 @@ from typing import Any
 
 from prism.resources import envelope
 from prism.resources.explain import violations
+from prism.resources.lint_candidate import names_itself
 from prism.resources.lint_policy import lint_policy
 from prism.resources.lint_table import lint_table
 from prism.resources.problem import Finding, Path, Problem, Severity, warning
@@ -132,9 +133,12 @@ def _spec(built: Built) -> tuple[dict[str, Any], list[Finding]]:
         for path in nulls
         if ("spec", *path) not in missing
     ]
-    lint = lint_table if kind == ROUTING_TABLE else lint_policy
+    if kind == ROUTING_TABLE:
+        found = [*lint_table(spec), *names_itself(document, spec)]
+    else:
+        found = lint_policy(spec)
     reported = {finding.path for finding in findings}
-    findings += [finding for finding in lint(spec) if finding.path not in reported]
+    findings += [finding for finding in found if finding.path not in reported]
     if kind == ROUTING_TABLE and not broken:
         _tidy(spec)
     return spec, findings

@@ -8,6 +8,7 @@ from typing import Literal
 
 from prism.resources.compile import DEFAULT_TABLE, to_policy, to_table
 from prism.resources.failure import effective_failure_mode
+from prism.resources.lint_candidate import lint_candidate
 from prism.resources.lint_use import lint_use
 from prism.resources.problem import Finding, Path, Problem, Severity, did_you_mean, show, warning
 from prism.resources.resource import Resource, content_hash
@@ -33,12 +34,15 @@ def compile_resources(
     if not default and not any(label.startswith(f"{ROUTING_TABLE}/") for label in broken):
         problems.append(_no_default(tables))
     compiled = {name: to_table(resource) for name, resource in tables.items()}
+    for name, resource in tables.items():
+        found = lint_candidate(resource, compiled[name], tables, compiled, broken)
+        problems += [resource.problem(finding) for finding in found]
     policies: list[tuple[Resource, Policy]] = []
     for resource in _once(r for r in every if r.kind == PROJECT_POLICY):
         policy = to_policy(resource, default)
         if policy.table in compiled:
             policies.append((resource, policy))
-            problems += _use(resource, policy, compiled[policy.table])
+            problems += _use(resource, policy, compiled)
         elif policy.table and f"{ROUTING_TABLE}/{policy.table}" not in broken:
             problems.append(resource.problem(_no_table(policy.table, compiled)))
     problems += _claims(policies)
@@ -51,13 +55,16 @@ def compile_resources(
     return Catalog(compiled, tuple(made), default, version_of(every)), problems
 
 
-def _use(resource: Resource, policy: Policy, table: Table) -> list[Problem]:
-    """What is wrong with a policy in the light of its table."""
+def _use(resource: Resource, policy: Policy, tables: Mapping[str, Table]) -> list[Problem]:
+    """What is wrong with a policy in the light of its table, and of that one's candidate."""
+    table = tables[policy.table]
+    candidate = None if table.candidate is None else tables.get(table.candidate.table)
 
     def look() -> list[Problem]:
-        return [resource.problem(finding) for finding in lint_use(resource.spec, policy, table)]
+        found = lint_use(resource.spec, policy, table, candidate)
+        return [resource.problem(finding) for finding in found]
 
-    return resource.made("use", (policy, table), look)
+    return resource.made("use", (policy, table, candidate), look)
 
 
 def _once(resources: Iterable[Resource]) -> list[Resource]:

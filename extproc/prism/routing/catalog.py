@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from prism.routing.candidate_table import CandidateTable
+
 
 class Task(StrEnum):
     """What kind of work a request asks for; the classifier's four classes."""
@@ -247,6 +249,7 @@ class Table:
     retry: Retry
     racing: Racing
     predictor: Predictor | None = None
+    candidate: CandidateTable | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from prism.routing.plan import Plan, Scope
 from prism.routing.racing import barred, racers
 from prism.routing.signals import Classification, Corrections, Signals
 from prism.routing.sticking import Held, stay
+from prism.routing.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def decide(
     retry_allowed: bool = True,
     spending: Spending = NOTHING_SPENT,
     held: Held | None = None,
+    trial: Trial | None = None,
 ) -> Decision:
     """Which models to try for a request, in order, or why none can be.
 
@@ -74,7 +76,8 @@ def decide(
     is no ``classification`` ("deadline of 20 ms passed") and counts only without one.
     ``race_allowed`` is the caller's say on share and cost of races (``racing.allowed``),
     ``retry_allowed`` on the table's budget of further attempts, ``spending`` what is known of
-    the budgets of its policy, ``held`` what is remembered of the request's conversation.
+    the budgets of its policy, ``held`` what is remembered of the request's conversation,
+    ``trial`` why this table decides where there are two.
     """
     scope = plan.scope(caller.table, caller.policy)
     table = scope.table
@@ -87,6 +90,8 @@ def decide(
         degraded = _abstained(table.classifier, classification)
     task, reason = _task(scope, classification, degraded)
     trace = [scope.reason, *budgeted.reasons, reason]
+    if trial is not None:
+        trace.insert(1, trial.reason)
     ceiling = signals.max_output_tokens
     expected = expected_output(table, task, ceiling)
     # Providers refuse a prompt whose whole ceiling does not fit, however short the answer.

@@ -12,6 +12,7 @@ class Step(StrEnum):
     """The step of the decision order that gave a reason; the order is the declaration's."""
 
     PROJECT = "project"
+    TABLE = "table"
     BUDGET = "budget"
     CLASSIFY = "classify"
     ELIGIBLE = "eligible"

@@ -12,14 +12,22 @@ from typing import Any
 from prism.routing.decision import Decision
 from prism.routing.feedback import Feedback
 from prism.routing.jsonform import classification_to_json, decision_to_json, signals_to_json
+from prism.routing.other import Other
 from prism.routing.record import Record
 from prism.routing.signals import Classification
+from prism.routing.trial import Trial
 
 
 def explanation(
-    decision_id: str, plan_version: str, decision: Decision, known: Classification | None
+    decision_id: str,
+    plan_version: str,
+    decision: Decision,
+    known: Classification | None,
+    trial: Trial | None = None,
+    other: Other | None = None,
 ) -> dict[str, Any]:
-    """A decision that has no outcome: a dry run."""
+    """A decision that has no outcome: a dry run. ``trial`` and ``other`` are there where its
+    table has a candidate."""
     return {
         "object": "prism.decision",
         "id": decision_id,
@@ -27,6 +35,29 @@ def explanation(
         "classification": None if known is None else classification_to_json(known),
         **decision_to_json(decision),
         "candidates": candidates(decision),
+        "candidateTable": None if trial is None else _candidate_table(trial, decision, other),
+    }
+
+
+def _candidate_table(trial: Trial, decision: Decision, other: Other | None) -> dict[str, Any]:
+    """``other`` is the decision of the table that did not decide; null where it is not known.
+    Qualities are those of the models that come first, 0 to 1."""
+    told = {
+        "name": trial.candidate,
+        "generation": trial.generation,
+        "of": trial.table,
+        "percent": trial.percent,
+        "chosen": trial.chosen,
+        "applied": trial.applied,
+    }
+    if other is None:
+        return {**told, "agrees": None, "quality": None, "otherQuality": None, "other": None}
+    return {
+        **told,
+        "agrees": other.agrees(decision),
+        "quality": other.chosen_quality,
+        "otherQuality": other.quality,
+        "other": {**decision_to_json(other.decision), "candidates": candidates(other.decision)},
     }
 
 
@@ -38,7 +69,12 @@ def explanation_of(
     outcome = record.outcome
     return {
         **explanation(
-            record.decision_id, record.plan_version, record.decision, record.classification
+            record.decision_id,
+            record.plan_version,
+            record.decision,
+            record.classification,
+            record.trial,
+            record.other,
         ),
         "time": record.time,
         "signals": signals_to_json(record.signals),

@@ -13,6 +13,7 @@ from prism.routing.budget import Spending, Spent
 from prism.routing.catalog import Api, Capability, Limits, Mode, Period, Task, WhenSpent
 from prism.routing.decision import Decision, ErrorCode, Estimate, Reason, Refusal, Step
 from prism.routing.signals import Classification, Corrections, Signals
+from prism.routing.sticking import Held
 
 
 def signals_to_json(signals: Signals) -> dict[str, Any]:
@@ -69,8 +70,8 @@ def classification_to_json(classification: Classification) -> dict[str, Any]:
         "confidence": classification.confidence,
         "probabilities": dict(classification.probabilities),
     }
-    if (found := classification.corrections) is not None:
-        said["corrections"] = {"predictor": found.predictor, "byModel": dict(found.by_model)}
+    if classification.corrections is not None:
+        said["corrections"] = corrections_to_json(classification.corrections)
     return said
 
 
@@ -78,8 +79,30 @@ def classification_from_json(data: Mapping[str, Any]) -> Classification:
     """The classification that ``classification_to_json`` was given."""
     probabilities = {Task(task): share for task, share in data["probabilities"].items()}
     found = data.get("corrections")
-    corrections = None if found is None else Corrections(found["predictor"], found["byModel"])
+    corrections = None if found is None else corrections_from_json(found)
     return Classification(Task(data["task"]), data["confidence"], probabilities, corrections)
+
+
+def corrections_to_json(corrections: Corrections) -> dict[str, Any]:
+    """``corrections`` ready for ``json.dumps``."""
+    return {"predictor": corrections.predictor, "byModel": dict(corrections.by_model)}
+
+
+def corrections_from_json(data: Mapping[str, Any]) -> Corrections:
+    """The corrections that ``corrections_to_json`` was given."""
+    return Corrections(data["predictor"], data["byModel"])
+
+
+def held_to_json(held: Held | None) -> dict[str, Any] | None:
+    """What was remembered of a conversation, ready for ``json.dumps``."""
+    if held is None:
+        return None
+    return {"model": held.model, "mode": held.mode, "ageSeconds": held.age_s}
+
+
+def held_from_json(data: Mapping[str, Any] | None) -> Held | None:
+    """What ``held_to_json`` was given."""
+    return None if data is None else Held(data["model"], Mode(data["mode"]), data["ageSeconds"])
 
 
 def decision_to_json(decision: Decision) -> dict[str, Any]:

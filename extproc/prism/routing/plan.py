@@ -73,7 +73,8 @@ class Plan:
 
     ``by_key`` finds a policy by the SHA-256 hex digest of an API key, ``by_project`` by
     its project, ``anonymous`` by the table that it holds for when a request has no key.
-    ``scopes`` is keyed by table name and policy name (``None``: no policy applies).
+    ``scopes`` is keyed by table name and policy name (``None``: no policy applies); a policy has
+    one for the candidate of its table, too, unless it forces a model that is not in there.
     """
 
     version: str
@@ -98,8 +99,8 @@ def compile_plan(catalog: Catalog, before: Plan | None = None) -> Plan:
     key, a project or a table's anonymous place all the same, the first one keeps it.
 
     Raises:
-        ValueError: a name points to nothing: the default table, a policy's table, a
-            model of a cell or one forced by a policy.
+        ValueError: a name points to nothing: the default table, a policy's table, a table's
+            candidate, a model of a cell or one forced by a policy.
     """
     tables, policies = catalog.tables, catalog.policies
     if catalog.default_table not in tables:
@@ -109,13 +110,16 @@ def compile_plan(catalog: Catalog, before: Plan | None = None) -> Plan:
     unbound = {name: _unbound(table, known.get((name, None))) for name, table in tables.items()}
     for name, scope in unbound.items():
         scopes[name, None] = scope
+        if (other := scope.table.candidate) is not None and other.table not in tables:
+            raise ValueError(f"table {name}: its candidate {other.table!r} does not exist")
     for policy in policies:
         if policy.table not in tables:
             raise ValueError(f"policy {policy.name}: table {policy.table!r} does not exist")
-        key = policy.table, policy.name
-        old, base = known.get(key), unbound[policy.table]
-        same = old is not None and old.table is base.table and old.policy == policy
-        scopes[key] = old if old is not None and same else _scope(base.table, policy, base)
+        for base in _tables_of(policy, unbound):
+            key = base.table.name, policy.name
+            old = known.get(key)
+            same = old is not None and old.table is base.table and old.policy == policy
+            scopes[key] = old if old is not None and same else _scope(base.table, policy, base)
     return Plan(
         version=catalog.version,
         default_table=unbound[catalog.default_table].table,
@@ -126,6 +130,17 @@ def compile_plan(catalog: Catalog, before: Plan | None = None) -> Plan:
         anonymous=_first((policy.table, policy) for policy in policies if policy.anonymous),
         scopes=scopes,
     )
+
+
+def _tables_of(policy: Policy, unbound: Mapping[str, Scope]) -> Iterable[Scope]:
+    """The table of a policy, and that table's candidate where it can do what the policy forces."""
+    own = unbound[policy.table]
+    candidate = own.table.candidate
+    yield own
+    if candidate is not None:
+        other = unbound[candidate.table]
+        if all(rule.model in other.table.models for rule in policy.forced):
+            yield other
 
 
 def _first(pairs: Iterable[tuple[str, Policy]]) -> dict[str, Policy]:

@@ -8,11 +8,10 @@ what a change would have done.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from prism.routing.budget import NOTHING_SPENT, Spending
-from prism.routing.catalog import Mode
 from prism.routing.cost import cost_usd
 from prism.routing.decide import Health, decide
 from prism.routing.decision import Decision
@@ -22,14 +21,18 @@ from prism.routing.jsonform import (
     classification_to_json,
     decision_from_json,
     decision_to_json,
+    held_from_json,
+    held_to_json,
     signals_from_json,
     signals_to_json,
     spending_from_json,
     spending_to_json,
 )
+from prism.routing.other import Other, other_of
 from prism.routing.plan import Plan
 from prism.routing.signals import Classification, Signals
 from prism.routing.sticking import Held
+from prism.routing.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,8 @@ class Record:
 
     ``time`` is in seconds since the epoch. ``plan_version`` is the version of the plan
     that decided. ``health``, ``race_allowed``, ``retry_allowed``, ``spending`` and ``held`` are
-    those given to ``decide``. ``timing`` is no input of the decision.
+    those given to ``decide``. ``timing`` is no input of the decision. Where the table has a
+    candidate, ``trial`` says which of the two decided, and ``other`` what the other one would have.
     """
 
     decision_id: str
@@ -115,6 +119,8 @@ class Record:
     spending: Spending = field(default_factory=lambda: NOTHING_SPENT)
     held: Held | None = None
     timing: Timing | None = None
+    trial: Trial | None = None
+    other: Other | None = None
 
     def to_json_dict(self) -> dict[str, Any]:
         """All of it, ready for ``json.dumps``."""
@@ -131,10 +137,12 @@ class Record:
             "raceAllowed": self.race_allowed,
             "retryAllowed": self.retry_allowed,
             "spending": spending_to_json(self.spending),
-            "held": None if self.held is None else _held_to_json(self.held),
+            "held": held_to_json(self.held),
             "decision": decision_to_json(self.decision),
             "outcome": None if self.outcome is None else self.outcome.to_json_dict(),
             "timing": None if self.timing is None else self.timing._asdict(),
+            "trial": None if self.trial is None else asdict(self.trial),
+            "other": None if self.other is None else self.other.to_json_dict(),
         }
 
     @classmethod
@@ -146,7 +154,7 @@ class Record:
             ValueError: a task, mode, capability, step or code does not exist.
         """
         known, outcome = data["classification"], data.get("outcome")
-        timing = data.get("timing")
+        timing, trial, other = data.get("timing"), data.get("trial"), data.get("other")
         return cls(
             decision_id=data["decisionId"],
             time=data["time"],
@@ -163,8 +171,10 @@ class Record:
             outcome=None if outcome is None else Outcome.from_json_dict(outcome),
             retry_allowed=data.get("retryAllowed", True),
             spending=spending_from_json(data.get("spending", ())),
-            held=_held_from_json(data.get("held")),
+            held=held_from_json(data.get("held")),
             timing=None if timing is None else Timing(**timing),
+            trial=None if trial is None else Trial(**trial),
+            other=None if other is None else Other.from_json_dict(other),
         )
 
 
@@ -185,14 +195,6 @@ def spent_usd(plan: Plan, table: str, outcome: Outcome) -> float | None:
     )
 
 
-def _held_to_json(held: Held) -> dict[str, Any]:
-    return {"model": held.model, "mode": held.mode, "ageSeconds": held.age_s}
-
-
-def _held_from_json(data: Mapping[str, Any] | None) -> Held | None:
-    return None if data is None else Held(data["model"], Mode(data["mode"]), data["ageSeconds"])
-
-
 def replay(plan: Plan, record: Record) -> Decision:
     """The decision that ``plan`` makes of the record's inputs.
 
@@ -201,17 +203,9 @@ def replay(plan: Plan, record: Record) -> Decision:
             moved to another table.
     """
     then = record.decision
-    table = plan.tables.get(then.table)
-    policy = None if then.policy is None else plan.policies.get(then.policy)
-    if (
-        table is None
-        or (policy is None) != (then.policy is None)
-        or (policy is not None and policy.table != table.name)
-    ):
-        raise LookupError(f"no table {then.table!r} with policy {then.policy!r} in this plan")
     return decide(
         plan,
-        Caller(policy, table),
+        _caller(plan, record),
         record.signals,
         record.classification,
         record.health,
@@ -220,4 +214,44 @@ def replay(plan: Plan, record: Record) -> Decision:
         retry_allowed=record.retry_allowed,
         spending=record.spending,
         held=record.held,
+        trial=record.trial,
     )
+
+
+def replay_other(plan: Plan, record: Record) -> Other | None:
+    """What ``plan`` makes of the inputs of the decision that was not applied; ``None`` where there
+    was none. Raises as ``replay`` does."""
+    trial, then = record.trial, record.other
+    if trial is None or then is None:
+        return None
+    known = record.classification
+    if known is not None:
+        known = replace(known, corrections=then.corrections)
+    return other_of(
+        plan,
+        trial,
+        record.decision,
+        _caller(plan, record),
+        record.signals,
+        known,
+        record.decision.degraded,
+        record.health,
+        record.spending,
+        then.held,
+        lambda _: then.barred,
+    )
+
+
+def _caller(plan: Plan, record: Record) -> Caller:
+    then, trial = record.decision, record.trial
+    table = plan.tables.get(then.table)
+    policy = None if then.policy is None else plan.policies.get(then.policy)
+    own = then.table if trial is None else trial.table
+    if (
+        table is None
+        or (policy is None) != (then.policy is None)
+        or (policy is not None and policy.table != own)
+        or (trial is not None and not {own, trial.candidate} <= plan.tables.keys())
+    ):
+        raise LookupError(f"no table {then.table!r} with policy {then.policy!r} in this plan")
+    return Caller(policy, table)

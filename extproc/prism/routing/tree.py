@@ -45,6 +45,8 @@ def _branches(said: Mapping[str, Any]) -> Iterator[Branch]:
     yield "candidates", "", [*_candidates(said["candidates"])]
     if (estimate := said["estimate"]) is not None:
         yield "estimate", _estimate(estimate), ()
+    if (tried := said.get("candidateTable")) is not None:
+        yield "compared", _compared(tried), [*_other(tried)]
     if (refusal := said["refusal"]) is not None:
         first, *others = refusal["message"].split("\n")
         yield "refused", f"{refusal['status']} {refusal['code']}: {first}", others
@@ -86,6 +88,29 @@ def _candidates(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _estimate(estimate: Mapping[str, Any]) -> str:
     tokens = f"{estimate['inputTokens']:,} tokens in, {estimate['outputTokens']:,} out"
     return f"{tokens}, {usd(estimate['costUsd'])}, {_duration(estimate['latencyMs'])}"
+
+
+def _compared(tried: Mapping[str, Any]) -> str:
+    """Which of the two tables decided."""
+    decided, share = "decided" if tried["applied"] else "did not decide", tried["percent"]
+    text = f"table {tried['name']}, the candidate of {tried['of']}, {decided} ({share}%)"
+    agrees = tried["agrees"]
+    return text if agrees is None else f"{text}; the two {'agree' if agrees else 'differ'}"
+
+
+def _other(tried: Mapping[str, Any]) -> Iterator[str]:
+    """What the other one would have done, and the last reason that it gives."""
+    if (other := tried["other"]) is None:
+        return
+    if other["refusal"] is not None:
+        yield f"table {other['table']} would refuse: {other['refusal']['message'].splitlines()[0]}"
+        return
+    text = f"table {other['table']} would try {', '.join(other['models'])}"
+    yield f"{text}: {_estimate(other['estimate'])}"
+    if tried["otherQuality"] is not None and tried["quality"] is not None:
+        yield f"quality {tried['otherQuality']:.2f}, here {tried['quality']:.2f}"
+    said = [reason["text"] for reason in other["reasons"] if "model" not in reason]
+    yield f"its last reason: {said[-1]}"
 
 
 def _after(said: Mapping[str, Any]) -> Iterator[Branch]:

@@ -17,6 +17,7 @@ from prism.exchange.targets import Live
 from prism.routing.record import Record, Timing
 from prism.serve.budget import RetryBudgets
 from prism.serve.classifying import Answer
+from prism.serve.comparing import Comparing
 from prism.serve.conversations import Conversations
 from prism.serve.decision_id import new_decision_id
 from prism.serve.failing import NOT_YET, fail
@@ -66,6 +67,7 @@ class Processor:
         self._recent = recent
         self._keys = keys
         self._submissions = submissions or Submissions(None, recent)
+        self._comparing = Comparing(time.monotonic)
 
     async def process(self, _: object, context: Any) -> None:
         """One stream: one request at one stage, its headers and its body one after the other."""
@@ -120,6 +122,7 @@ class Processor:
             may_retry=self.budgets.left,
             spending_of=self.spending.of,
             recall=self.conversations.held,
+            recall_other=self._comparing.held,
         )
 
     async def classified(self, stage: RouteStage, step: Classify, clock: list[int]) -> Step:
@@ -166,6 +169,8 @@ class Processor:
                     spending=routed.spending,
                     held=routed.held,
                     timing=_timing(clock),
+                    trial=routed.trial,
+                    other=None if routed.trial is None else self._comparing.other(stage, routed),
                 ),
                 # A dry run is nobody's traffic.
                 for_good=not stage.dry_run,

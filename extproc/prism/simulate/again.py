@@ -11,6 +11,7 @@ from prism.routing.decision import Decision, Step
 from prism.routing.identify import Caller
 from prism.routing.plan import Plan
 from prism.routing.record import Record
+from prism.routing.trial import Trial, decide_tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +60,8 @@ def again(record: Record, new: Plan, old: Plan | None = None) -> Again:
         and needs_classification(new, caller, record.signals, record.spending)
     ):
         raise Untold("it was not classified, and would have to be now")
-    decision = decide(
-        new,
-        caller,
-        record.signals,
-        record.classification,
-        record.health,
-        degraded=record.decision.degraded if record.classification is None else None,
-        race_allowed=record.race_allowed,
-        retry_allowed=record.retry_allowed,
-        spending=record.spending,
-        held=record.held,
-    )
+    decision = _decided(record, new, caller)
+    table = new.tables[decision.table]
     then, outcome = record.decision, record.outcome
     answered = None if outcome is None else outcome.model
     before = answered or _first(then)
@@ -84,12 +75,36 @@ def again(record: Record, new: Plan, old: Plan | None = None) -> Again:
         decision.mode,
         before,
         after,
-        _cost(record, before, was or caller.table),
-        _cost(record, after, caller.table),
-        _quality(before, then.task, caller.table, was),
-        _quality(after, then.task, caller.table, was),
-        _why(decision),
+        cost_of(record, before, was or table),
+        cost_of(record, after, table),
+        _quality(before, then.task, table, was),
+        _quality(after, then.task, table, was),
+        why(decision),
     )
+
+
+def _decided(record: Record, new: Plan, caller: Caller) -> Decision:
+    """The decision of the caller's table, or of its candidate."""
+
+    def decided(by: Caller, trial: Trial | None) -> Decision:
+        return decide(
+            new,
+            by,
+            record.signals,
+            record.classification,
+            record.health,
+            degraded=record.decision.degraded if record.classification is None else None,
+            race_allowed=record.race_allowed,
+            retry_allowed=record.retry_allowed,
+            spending=record.spending,
+            held=record.held,
+            trial=trial,
+        )
+
+    then = record.trial
+    # Without a candidate then, nobody needed to know what tells the request from others.
+    key = record.signals.conversation or record.decision_id if then is None else then.key
+    return decide_tried(new, caller, record.signals, key, decided)
 
 
 def _caller(record: Record, new: Plan) -> Caller:
@@ -110,7 +125,9 @@ def _first(decision: Decision) -> str | None:
     return decision.models[0] if decision.models else None
 
 
-def _cost(record: Record, model: str | None, table: Table) -> float | None:
+def cost_of(record: Record, model: str | None, table: Table) -> float | None:
+    """US dollars for the tokens of the answer that was given, had ``model`` written it; ``None``
+    where ``table`` does not have it. Where no answer is known, tokens are as estimated."""
     if model is None:
         return 0.0
     if model not in table.models:
@@ -137,7 +154,8 @@ def _quality(model: str | None, task: Task, table: Table, was: Table | None) -> 
     return None
 
 
-def _why(decision: Decision) -> str:
+def why(decision: Decision) -> str:
+    """The last that it says about its choice."""
     if decision.refusal is not None:
         return decision.refusal.message.splitlines()[0]
     said = [reason.text for reason in decision.reasons if reason.step in _CHOOSING]

@@ -36,6 +36,7 @@ def route_attributes(record: Record, generation: str | None) -> _Attributes:
         names.RULED_OUT: _ruled_out(decision),
         names.REFUSAL: None if decision.refusal is None else decision.refusal.code.value,
         **_estimate(decision),
+        **_candidate(record),
     }
     return _known(found)
 
@@ -84,6 +85,21 @@ def _estimate(decision: Decision) -> Mapping[str, AttributeValue | None]:
         names.ESTIMATED_OUTPUT: estimate.output_tokens,
         names.ESTIMATED_COST: estimate.cost_usd,
         names.ESTIMATED_LATENCY: estimate.latency_ms,
+    }
+
+
+def _candidate(record: Record) -> Mapping[str, AttributeValue | None]:
+    """What the table's candidate had to do with it, where it has one."""
+    if (trial := record.trial) is None:
+        return {}
+    other = None if record.other is None else record.other.decision
+    estimate = None if other is None else other.estimate
+    return {
+        names.CANDIDATE: trial.candidate,
+        names.CANDIDATE_GENERATION: trial.generation,
+        names.CANDIDATE_APPLIED: trial.applied,
+        names.OTHER_MODEL: other.models[0] if other is not None and other.models else None,
+        names.OTHER_COST: None if estimate is None else estimate.cost_usd,
     }
 
 

@@ -50,6 +50,11 @@ class Metrics:
         self.overrides = _counter(
             "prism.overrides", ("kind",), "Requests whose model a policy forced or a caller pinned."
         )
+        self.candidates = _counter(
+            "prism.candidate.decisions",
+            ("table", "candidate", "applied", "agrees"),
+            "Requests whose table has a candidate: did that decide, do both choose one model?",
+        )
         self.failovers = _counter(
             "prism.failovers",
             ("model", "result"),
@@ -109,6 +114,9 @@ class Metrics:
         if record.classification is not None:
             said = (record.classification.task.value,)
             self.confidence.observe(said, record.classification.confidence, exemplar)
+        if (trial := record.trial) is not None and record.other is not None:
+            agrees = _yes(record.other.agrees(decision))
+            self.candidates.add((trial.table, trial.candidate, _yes(trial.applied), agrees))
         if record.timing is not None:
             self._timed(record.timing, exemplar)
 
@@ -128,7 +136,7 @@ class Metrics:
         if not decision.race and outcome.model != decision.models[0]:
             self.failovers.add((decision.models[0], "answered" if _well(outcome) else "failed"))
         if entry.to_headers_ms is not None and _well(outcome):
-            stream = "true" if record.signals.stream else "false"
+            stream = _yes(record.signals.stream)
             self.to_headers.observe((model, stream), entry.to_headers_ms / 1000, exemplar)
         self._used(task, outcome, model)
         if price is not None:
@@ -165,6 +173,10 @@ def _outcome(entry: Finished, record: Record) -> str:
     if status < 400 and (entry.said_error or not entry.whole):
         return "failed"
     return "rejected" if status >= 400 else "answered"
+
+
+def _yes(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def _well(outcome: Outcome) -> bool:
