@@ -89,6 +89,9 @@ chart-lint: $(STAMP) ## lint the chart with every set of values, and the Dockerf
 chart-docs: $(STAMP) ## renew the table of values in docs/kubernetes.md
 	@$(BIN)/python charts/values_table.py --write docs/kubernetes.md
 
+console-pictures: $(STAMP) ## make the pictures of the console in docs/images anew (needs Chromium)
+	PYTHONPATH=. $(BIN)/python -m tests.console.picture
+
 image-requirements: ## pin the packages of both images anew (needs uv)
 	@uv pip compile pyproject.toml --extra server --extra postgres --output-file images/extproc.txt $(PINS)
 	@uv pip compile pyproject.toml --extra operator --output-file images/operator.txt $(PINS)
@@ -100,4 +103,4 @@ bench-cluster: $(STAMP) ## how soon kubectl apply is live: writes build/bench/be
 clean: ## remove what was built
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo table test test-cluster check protos crds bench bench-attempts bench-classifier bench-cluster bench-money bench-savings bench-telemetry clean kind kind-down chart-lint chart-docs image-requirements
+.PHONY: help install demo table test test-cluster check protos crds bench bench-attempts bench-classifier bench-cluster bench-money bench-savings bench-telemetry clean console-pictures kind kind-down chart-lint chart-docs image-requirements

@@ -74,6 +74,23 @@ def test_a_service_leads_to_a_port_of_its_pods(plain: list[dict[str, Any]]) -> N
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= opened
 
 
+def test_the_console_leaves_its_pod_only_with_a_token() -> None:
+    def console(*values: str) -> tuple[list[str], list[dict[str, Any]]]:
+        options = ("--set", ",".join(f"gateway.console.{value}" for value in values))
+        found = objects(*(options if values else ()))
+        part = container(pod(found, "gateway"), "extproc")
+        asked = [one for one in part["args"] if one.startswith("--console")]
+        services = [o for o in found if o["metadata"]["name"] == "prism-gateway-console"]
+        assert bool(services) == any(e["name"] == "PRISM_CONSOLE_TOKEN" for e in part["env"])
+        return asked, services
+
+    assert console() == ([], [])
+    assert console("enabled=true") == (["--console=127.0.0.1:8003"], [])
+    asked, services = console("enabled=true", "tokenSecret=people")
+    assert asked == ["--console=0.0.0.0:8003"]
+    assert services[0]["spec"]["ports"][0]["port"] == 8003
+
+
 def test_the_operators_service_lists_standbys_too(plain: list[dict[str, Any]]) -> None:
     spec = one(plain, "Service", "prism-operator")["spec"]
     assert spec["clusterIP"] == "None"
@@ -220,7 +237,7 @@ def test_a_changed_job_has_another_name() -> None:
 def test_network_policies_let_in_who_has_business_there() -> None:
     found = objects("--values", FULL)
     gateway = one(found, "NetworkPolicy", "llm-gateway")["spec"]
-    assert [rule["ports"][0]["port"] for rule in gateway["ingress"]] == [8080, 8002]
+    assert [rule["ports"][0]["port"] for rule in gateway["ingress"]] == [8080, 8002, 8003]
     assert all("from" in rule for rule in gateway["ingress"])
     targets = [p["port"] for rule in gateway["egress"] for p in rule["ports"]]
     assert targets == [53, 53, 18000, 9000, 443]

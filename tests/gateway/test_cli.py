@@ -112,6 +112,10 @@ def test_the_demo_answers_what_it_prints_and_ends_cleanly(
     decisions = re.search(r"http://\S+/decisions", shown)
     assert decisions is not None
     assert httpx.get(decisions[0]).json()[0]["decision"]["mode"] == "eco"
+    # That of the console.
+    console = re.search(r"console +(http://\S+)", shown)
+    assert console is not None
+    assert "<h1>Overview</h1>" in httpx.get(console[1]).text
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE_S) == 0
     assert output.read_text().rstrip().endswith("All ended.")

@@ -232,6 +232,7 @@ def test_grades_are_summed_up_by_task_and_model(store: Store) -> None:
         assert found[task, "medium"].mean == 0.375
         assert found[task, "medium"].spread == pytest.approx(2 * 0.375**2)
         assert grades(connection, EVERYTHING, Only(project="nobody")) == {}
+        assert sum(one.count for one in grades(connection, EVERYTHING, ANY, 2).values()) <= 2
 
 
 def test_a_question_that_takes_too_long_is_given_up(store: Store) -> None:

@@ -65,6 +65,19 @@ def drawn(sample: Sample | None, prior: float, spread: float, noise: float) -> Q
     )
 
 
+def share_bounds(mean: float, count: int) -> tuple[float, float]:
+    """What the mean of ``count`` scores from 0 to 1 says of all such scores, with 95 % probability.
+
+    Wilson's interval for a share (1927). No scores from 0 to 1 spread more than zeros and ones of
+    the same mean do, so for finer ones it is wide rather than narrow.
+    """
+    squared = Z95 * Z95
+    middle = (mean + squared / (2 * count)) / (1 + squared / count)
+    half = Z95 * math.sqrt(mean * (1 - mean) / count + squared / (4 * count * count))
+    half /= 1 + squared / count
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 def _bounds(value: float, deviation: float) -> tuple[float, float]:
     return _share(value - Z95 * deviation), _share(value + Z95 * deviation)
 

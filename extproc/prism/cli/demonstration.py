@@ -51,8 +51,9 @@ async def _demonstrate(options: Demonstration, folder: Path) -> None:
     async with SimulatedProviders(specs) as simulated:
         config = folder / "config"
         _write(config, example, table, {spec.name: simulated.url(spec.name) for spec in specs})
-        admin = f"127.0.0.1:{free_port('127.0.0.1')}"
+        admin, console = (f"127.0.0.1:{free_port('127.0.0.1')}" for _ in range(2))
         arguments = ["--config", str(config), "--state", str(folder), "--admin", admin]
+        arguments += ["--console", console]
         arguments += [
             "--log-level",
             "warning" if options.log_level == "info" else options.log_level,
@@ -62,7 +63,7 @@ async def _demonstrate(options: Demonstration, folder: Path) -> None:
         gateway = Gateway(options.listen, 32, 5.0, None, None, arguments)
 
         def ready(url: str) -> None:
-            click.echo(_welcome(url, admin, config, table, real))
+            click.echo(_welcome(url, (admin, console), config, table, real))
 
         click.echo("Starting Envoy, Prism and the simulated providers …")
         await supervise(run_settings(gateway, folder), ready)
@@ -98,7 +99,11 @@ def _write(config: Path, example: Path, table: dict[str, Any], urls: Mapping[str
     (config / "policies.yaml").write_text(policies, "utf-8")
 
 
-def _welcome(url: str, admin: str, config: Path, table: Mapping[str, Any], real: set[str]) -> str:
+def _welcome(
+    url: str, own: tuple[str, str], config: Path, table: Mapping[str, Any], real: set[str]
+) -> str:
+    """``own`` are the addresses of the admin endpoints and of the console."""
+    admin, console = own
     rows = []
     for provider in table["spec"]["providers"]:
         name = provider["name"]
@@ -110,6 +115,7 @@ def _welcome(url: str, admin: str, config: Path, table: Mapping[str, Any], real:
 {click.style("Prism Router is running.", bold=True)}
 
   gateway     {url}/v1
+  console     http://{console}
   decisions   http://{admin}/decisions
   explain     prism explain --ledger {config.parent / NAME} DECISION-ID
   config      {config}  (edit a file: it is live at once)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from prism.cli.budget_options import STORE_VARIABLE, budget_options, check_store
+from prism.cli.console_options import console_arguments, console_options
 from prism.cli.ledger_options import VARIABLE, ledger_address, ledger_options
 from prism.cli.listening import (
     listen_option,
@@ -29,6 +30,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @listen_option
 @server_options
+@console_options
 @ledger_options
 @budget_options
 @max_body_option
@@ -54,6 +56,8 @@ def command(
     credentials: Path | None,
     state: Path | None,
     model: Path | None,
+    console: tuple[str, int] | None,
+    console_token: Path | None,
     ledger: str | None,
     ledger_retention: float,
     ledger_size: float,
@@ -83,6 +87,7 @@ def command(
     for name, value in (("--credentials", credentials), ("--state", state), ("--model", model)):
         if value is not None:
             arguments += [name, str(value)]
+    arguments += console_arguments(console, console_token)
     ledger_address(ledger, state)
     if ledger is not None:
         os.environ[VARIABLE] = ledger  # for the child: arguments can be read by everybody

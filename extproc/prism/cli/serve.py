@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prism.cli.budget_options import budget_options, budget_settings
+from prism.cli.console_options import console_options, console_settings
 from prism.cli.ledger_options import ledger_address, ledger_bounds, ledger_options
 from prism.cli.listening import (
     HostPort,
@@ -74,6 +75,7 @@ class ReplicaName(click.ParamType[str]):
 @socket_option
 @envoy_admin_option
 @server_options
+@console_options
 @ledger_options
 @budget_options
 @log_level
@@ -89,6 +91,8 @@ def command(
     credentials: Path | None,
     state: Path | None,
     model: Path | None,
+    console: tuple[str, int] | None,
+    console_token: Path | None,
     ledger: str | None,
     ledger_retention: float,
     ledger_size: float,
@@ -130,6 +134,7 @@ def command(
         ledger_bounds=ledger_bounds(ledger_retention, ledger_size),
         budgets=budget_settings(budget_store, budget_away),
         telemetry=telemetry,
+        console=console_settings(console, console_token),
     )
     _serve(settings, model)
 

@@ -9,6 +9,9 @@ from sqlalchemy import Connection, func, select
 from prism.ledger.sums import Only, Span
 from prism.ledger.tables import decisions, feedback
 
+MOST = 10_000
+"""Feedbacks that are looked at: each costs a look for its decision, and no mean gets better."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grades:
@@ -30,13 +33,16 @@ class Grades:
         return max(0.0, self.squares - self.total * self.mean)
 
 
-def grades(connection: Connection, span: Span, only: Only) -> dict[tuple[str, str], Grades]:
-    """Of answers decided in ``span``, by task and model. Feedback comes after its decision, so
-    only as much of it is read."""
+def grades(
+    connection: Connection, span: Span, only: Only, most: int = MOST
+) -> dict[tuple[str, str], Grades]:
+    """Of answers decided in ``span``, by task and model: of the newest ``most`` feedbacks. Feedback
+    comes after its decision, so no older one need be read."""
     of, said = decisions.c, feedback.c
-    score = func.avg(said.score).label("score")
-    each = select(said.decision_id, score).where(said.time_ms >= span.since_ms)
-    one = each.group_by(said.decision_id).subquery()
+    read = select(said.decision_id, said.score).where(said.time_ms >= span.since_ms)
+    new = read.order_by(said.time_ms.desc()).limit(most).subquery()
+    score = func.avg(new.c.score).label("score")
+    one = select(new.c.decision_id, score).group_by(new.c.decision_id).subquery()
     query = (
         select(
             of.task,

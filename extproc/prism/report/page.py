@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from prism.routing.cost import usd
+from prism.routing.cost import usd as exact_usd
 
 _PLAIN = 0.0001
 """Below it Python writes numbers with an exponent."""
@@ -15,7 +15,7 @@ _PLAIN = 0.0001
 
 def page(template: str, **values: Any) -> str:
     """The HTML of ``templates/NAME.html`` with ``values``."""
-    text: str = _environment().get_template(f"{template}.html").render(values)
+    text: str = environment("prism.report").get_template(f"{template}.html").render(values)
     return text
 
 
@@ -24,25 +24,29 @@ def inline(svg: str) -> Markup:
     return Markup(svg)  # noqa: S704 (made by matplotlib, which escapes its texts)
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("prism.report"),
+def environment(package: str) -> Environment:
+    """The templates of a package, with the filters ``usd`` and ``percent``."""
+    made = Environment(
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["usd"] = _usd
-    environment.filters["percent"] = _percent
-    return environment
+    made.filters["usd"] = usd
+    made.filters["percent"] = percent
+    return made
 
 
-def _usd(amount: float) -> str:
+def usd(amount: float) -> str:
     """Dollars with cents, and with more digits where cents say nothing."""
-    if abs(amount) >= 1 or amount == 0:
+    if amount < 0:
+        return f"-{usd(-amount)}"
+    if amount >= 1 or amount == 0:
         return f"${amount:,.2f}"
-    return f"${amount:.3g}" if abs(amount) >= _PLAIN else usd(amount)
+    return f"${amount:.3g}" if amount >= _PLAIN else exact_usd(amount)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share, 0 to 1, as a percentage with one digit."""
     return f"{share:.1%}"

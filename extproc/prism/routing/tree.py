@@ -15,10 +15,10 @@ Branch = tuple[str, str, Sequence[str]]
 
 def tree(explained: Mapping[str, Any]) -> str:
     """The lines of an ``explanation``, each ended."""
-    lines = [_title(explained)]
-    branches = [*_branches(explained)]
-    for number, (name, text, below) in enumerate(branches, 1):
-        last = number == len(branches)
+    lines = [title(explained)]
+    found = [*branches(explained)]
+    for number, (name, text, below) in enumerate(found, 1):
+        last = number == len(found)
         lines.append(f"{'└─' if last else '├─'} {name:<{_WIDTH}}{text}".rstrip())
         stem = "   " if last else "│  "
         for place, line in enumerate(below, 1):
@@ -26,7 +26,8 @@ def tree(explained: Mapping[str, Any]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _title(said: Mapping[str, Any]) -> str:
+def title(said: Mapping[str, Any]) -> str:
+    """Which decision it is, of when, and by which plan."""
     title = f"decision {said['id']}"
     if (time := said.get("time")) is not None:
         when = datetime.fromtimestamp(time, UTC).isoformat(" ", "seconds")
@@ -34,7 +35,8 @@ def _title(said: Mapping[str, Any]) -> str:
     return f"{title}, plan {said['planVersion']}"
 
 
-def _branches(said: Mapping[str, Any]) -> Iterator[Branch]:
+def branches(said: Mapping[str, Any]) -> Iterator[Branch]:
+    """What the tree says below its title, in order."""
     if signals := said.get("signals"):
         yield "request", _request(signals), ()
     yield "task", _task(said), ()

@@ -68,21 +68,23 @@ class Admin:
             return web.Response(status=503, text="Envoy does not take connections yet\n")
         return web.Response(text="ready\n")
 
-    async def _status(self, _: web.Request) -> web.Response:
+    def status(self) -> dict[str, Any]:
+        """What ``/status`` says."""
         live = self.processor.live
-        return _json(
-            {
-                "planVersion": None if live is None else live.version,
-                "envoys": self.ads.connected,
-                **self.learning.status({} if live is None else live.clusters),
-                "outcomesJoined": self.recent.joined,
-                "outcomesLost": self.recent.lost,
-                **self.processor.races.status(),
-                **self.processor.budgets.status(),
-                "conversations": len(self.processor.conversations),
-                **{name: value for part in self.more for name, value in part().items()},
-            }
-        )
+        return {
+            "planVersion": None if live is None else live.version,
+            "envoys": self.ads.connected,
+            **self.learning.status({} if live is None else live.clusters),
+            "outcomesJoined": self.recent.joined,
+            "outcomesLost": self.recent.lost,
+            **self.processor.races.status(),
+            **self.processor.budgets.status(),
+            "conversations": len(self.processor.conversations),
+            **{name: value for part in self.more for name, value in part().items()},
+        }
+
+    async def _status(self, _: web.Request) -> web.Response:
+        return _json(self.status())
 
     async def _metrics(self, request: web.Request) -> web.Response:
         families, accept = self.metrics(), request.headers.get("accept", "")

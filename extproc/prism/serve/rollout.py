@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prism.resources import Problem
+from prism.routing.catalog import Catalog
 from prism.serve.ads import Refused
 from prism.serve.configuration import Configuration
 from prism.serve.credentials import Credentials, names_in
@@ -40,6 +41,7 @@ class Rollout:
         self._classifier = classifier
         self._turn = asyncio.Lock()
         self._live: Offer | None = None
+        self._before: Catalog | None = None
         self._problems: list[Problem] = []
         self._refused = ""
         self.since: float | None = None
@@ -54,6 +56,10 @@ class Rollout:
     def origin(self) -> str:
         """Where it came from; empty while there is none."""
         return "" if self._live is None else self._live.origin.value
+
+    def catalogs(self) -> tuple[Catalog | None, Catalog | None]:
+        """The one that is live, and the one that was before it."""
+        return (None if self._live is None else self._live.catalog), self._before
 
     async def follow(self, source: Source) -> None:
         """Take what a source offers until cancelled; what Envoy refused is tried again."""
@@ -100,6 +106,7 @@ class Rollout:
                 if self._refused:
                     return self._refused
                 self.since = time.time()
+                self._before = self.catalogs()[0]
             self._live, self._refused = offered, ""
         return ""
 

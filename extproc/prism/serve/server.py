@@ -53,6 +53,7 @@ from prism.wire import access_log, xds
 
 if TYPE_CHECKING:
     from prism.serve.budget_sync import BudgetSync
+    from prism.serve.consoling import ConsoleSettings
 
 LARGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes of one gRPC message: the largest body that Envoy may be told to accept, and more."""
@@ -74,7 +75,8 @@ class ServerSettings:
     ``source`` is a folder of resources, or the operator. ``stored`` is the file in which the
     operator stores its snapshot. ``socket`` is the unix socket for Envoy, ``envoy_admin`` that
     of Envoy's admin interface. ``admin`` is host and port of the admin endpoints, ``None`` for
-    none. ``ledger`` is where decisions are kept within ``ledger_bounds``, ``None`` for nowhere.
+    none; so is ``console``. ``ledger`` is where decisions are kept within ``ledger_bounds``,
+    ``None`` for nowhere.
     """
 
     source: Path | Operator
@@ -88,6 +90,7 @@ class ServerSettings:
     ledger_bounds: Bounds = field(default_factory=Bounds)
     budgets: BudgetSettings = BudgetSettings()
     telemetry: Telemetry = field(default_factory=lambda: read_settings({}))
+    console: ConsoleSettings | None = None
 
 
 class Server:
@@ -154,6 +157,11 @@ class Server:
 
             admin = Admin(processor, ads, recent, learning, envoy, parts, metrics)
             await self._serve_admin(admin, stack)
+            if settings.console is not None:
+                # Most gateways have none, and need not load its templates.
+                from prism.serve.consoling import serve_console
+
+                await serve_console(settings.console, admin, rollout, store, stack)
             if telling.sending is not None:
                 measuring = asyncio.create_task(self._measure(telling.sending, metrics))
                 stack.callback(measuring.cancel)
