@@ -24,7 +24,8 @@ def corrected(predictor: Predictor | None, found: Classification) -> Classificat
     if hidden is None:
         return found
     if predictor is None or predictor.classifier != hidden.classifier:
-        return replace(found, hidden=None)
+        # On the way of every request: ``replace`` takes four times as long.
+        return Classification(found.task, found.confidence, found.probabilities)
     values = hidden.values.tolist()
     by_model = {
         name: round(sum(map(mul, values, weights), weights[-1]), _DIGITS)
