@@ -158,7 +158,6 @@ class Server:
             admin = Admin(processor, ads, recent, learning, envoy, parts, metrics)
             await self._serve_admin(admin, stack)
             if settings.console is not None:
-                # Most gateways have none, and need not load its templates.
                 from prism.serve.consoling import serve_console
 
                 await serve_console(settings.console, admin, rollout, store, stack)
