@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from prism.ledger.address import Address
 from prism.ledger.entry import Entry
 from prism.ledger.finding import find
 from prism.ledger.store import Store
+from prism.providers import Fault, FaultKind, SimulatedProviders
+from prism.routing.attempt import Result
 
 from . import config
 from .running import Gateway, chat, until
@@ -72,6 +76,42 @@ def test_no_text_of_a_prompt_is_kept(gateway: Gateway) -> None:
     assert files
     for file in files:
         assert MARK.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Fault(kind=FaultKind.STATUS, status=503), (503, None)),
+        (Fault(kind=FaultKind.RESET), (None, "connection closed")),
+        (Fault(kind=FaultKind.HANG), (None, "no headers in time")),
+    ],
+)
+def test_each_attempt_is_kept_with_its_model_its_end_and_its_times(
+    own_gateway: Callable[..., Gateway],
+    providers: SimulatedProviders,
+    fault: Fault,
+    said: tuple[int | None, str | None],
+) -> None:
+    gateway = own_gateway(retry={"attemptTimeout": "1s", "maxAttempts": 3})
+    providers.fault("alpha", fault)
+    answer = ask(gateway)
+    assert answer.headers["x-prism-attempts"] == "2"
+    name, model = answer.headers["x-prism-decision-id"], answer.headers["x-prism-model"]
+    outcome = kept(Address.file(path(gateway)), name).record.outcome
+    assert outcome is not None
+    first, second = outcome.tried
+    assert (first.model, first.provider, first.result) == ("mini", "alpha", Result.FAILED)
+    assert (first.status, first.reason) == said
+    assert (second.model, second.result, second.status) == (model, Result.ANSWERED, 200)
+    assert first.began_ms is not None
+    assert first.took_ms is not None
+    assert second.began_ms is not None
+    assert first.began_ms + first.took_ms <= second.began_ms + 5
+    assert outcome.total_ms is not None
+    assert second.began_ms <= outcome.total_ms
+    command = [sys.executable, "-m", "prism", "explain", name, "--ledger", str(path(gateway))]
+    tree = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "mini (alpha): failed, " in tree
 
 
 def test_a_refusal_is_kept_and_a_dry_run_is_not(gateway: Gateway) -> None:

@@ -12,7 +12,7 @@ import pytest
 from prism.providers import Fault, FaultKind, SimulatedProviders
 
 from . import config
-from .collector import Collector, Span, collecting
+from .collector import Collector, Event, Span, collecting
 from .running import Gateway, chat, free_port, until
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -132,6 +132,10 @@ def test_a_streamed_failed_over_raced_request_is_one_trace(
     _says_why(route, spans["prism.decide"], decision_id)
     _says_what_came(answer, usage, decision_id)
     assert root.attributes["prism.decision.id"] == decision_id
+    hung, failed, won = answer.attributes["prism.tried"]
+    assert hung == "giant: cancelled"
+    assert failed.startswith("mini (alpha): failed, 503, after ")
+    assert won.startswith("thinker (gamma): answered, 200, after ")
 
 
 def _says_why(route: Span, decide: Span, decision_id: str) -> None:
@@ -181,6 +185,9 @@ def test_a_first_attempt_has_one_span_and_failover_another(
     assert (first.attributes["gen_ai.request.model"], first.error) == ("giant", True)
     assert given(providers) == {"beta": first.id, "alpha": spans["attempt at mini"].id}
     assert spans["chat mini"].attributes["prism.attempts"] == 2
+    first_tried, second_tried = spans["chat mini"].attributes["prism.tried"]
+    assert first_tried.startswith("giant (beta): failed, 503, after ")
+    assert second_tried.startswith("mini (alpha): answered, 200, after ")
     assert not spans["chat mini"].error
     # The same is counted, for the collector and for Prometheus.
     until(lambda: "prism.failovers" in collector.metrics, "metrics to be sent")
@@ -264,6 +271,27 @@ def test_each_decision_is_an_event_sampled_or_not(
         assert event.attributes["prism.cost_usd"] > 0
         assert QUESTION not in str(event)
     assert _metric(gateway, 'prism_telemetry_logs_total{result="sent"}') == 2
+
+
+def test_feedback_is_an_evaluation_of_the_answer_in_its_trace(
+    traced: Callable[..., Gateway], collector: Collector
+) -> None:
+    gateway = traced(OTEL_LOGS_EXPORTER="otlp")
+    name = ask(gateway, **parent()).headers["x-prism-decision-id"]
+    span = complete(collector, TRACE, "chat giant")["chat giant"]
+    said = {"decision_id": name, "thumbs": "up", "comment": "merci", "labels": {"by": "app"}}
+    url = f"{gateway.base_url}/prism/feedback"
+    httpx.post(url, json=said, headers=headers("sport"), timeout=60).raise_for_status()
+
+    def evaluations() -> list[Event]:
+        return [event for event in collector.events if event.name == "gen_ai.evaluation.result"]
+
+    (event,) = until(evaluations, "the evaluation")
+    assert (event.trace, event.span) == (TRACE, span.id)
+    assert event.attributes["gen_ai.evaluation.score.value"] == 1.0
+    assert event.attributes["gen_ai.response.model"] == "giant"
+    assert event.attributes["prism.feedback.labels"] == ["by=app"]
+    assert "merci" not in str(event)
 
 
 def test_nothing_is_traced_where_nobody_collects(

@@ -13,11 +13,11 @@ from prism.exchange.steps import Submit
 from prism.ledger.address import Address
 from prism.ledger.finding import find
 from prism.ledger.store import Store
-from prism.routing.feedback import Feedback
+from prism.routing.feedback import Feedback, Subject
 from prism.serve.feedback import BURST, MOST_PENDING, PER_SECOND, Allowance, Submissions
 from prism.serve.recent import Recent
 
-from .entries import decided, write
+from .entries import decided, ended, write
 from .postgres import Postgres
 
 
@@ -52,6 +52,26 @@ async def test_a_decision_that_is_not_written_yet(store: Store) -> None:
     assert await submissions.submit(Submit(own, "acme")) is Kept.KEPT
     write(store, [record])
     assert said(store, record.decision_id) == (replace(own, comment="a\ufffdb"),)
+    submissions.close()
+
+
+async def test_what_was_kept_is_told_with_what_it_is_about(store: Store) -> None:
+    told: list[tuple[Feedback, Subject]] = []
+    record, recent = decided(), Recent()
+    submissions = Submissions(store, recent, tell=lambda *said: told.append(said))
+    own = Feedback(record.decision_id, 0.5, labels={})
+    traced = ended(record)._replace(outcome=replace(ended(record).outcome, trace_id="ab" * 16))
+    write(store, [record], [traced])
+    assert await submissions.submit(Submit(own, "other")) is Kept.UNKNOWN
+    assert await submissions.submit(Submit(own, "acme")) is Kept.KEPT
+    # The same of a decision that is still in memory, and of one whose end is not known yet.
+    recent.add(record)
+    assert await submissions.submit(Submit(own, "acme")) is Kept.KEPT
+    recent.join(record.decision_id, traced.outcome)
+    assert await submissions.submit(Submit(own, "acme")) is Kept.KEPT
+    known = Subject("acme", "code", "eco", "medium", "ab" * 16)
+    early = replace(known, model=None, trace_id=None)
+    assert told == [(own, known), (own, early), (own, known)]
     submissions.close()
 
 

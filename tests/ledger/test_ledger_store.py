@@ -13,11 +13,12 @@ from tests.unit.tables import policy
 
 from prism.ledger.address import Address, BadAddress
 from prism.ledger.feedback import keep_feedback
-from prism.ledger.finding import find, graded, project_of
+from prism.ledger.finding import find, graded, subject_of
 from prism.ledger.store import Away, Refused, Store, WrongVersion
 from prism.ledger.tables import decisions, metadata
 from prism.ledger.versions import VERSION_TABLE
-from prism.routing.feedback import Feedback
+from prism.routing.attempt import Attempt, Result
+from prism.routing.feedback import Feedback, Subject
 
 from .entries import START_S, count, decided, ended, whole, write
 from .postgres import Postgres
@@ -57,6 +58,29 @@ def test_a_batch_that_is_written_twice_is_there_once(store: Store) -> None:
     write(store, records[:70], outcomes[:70])
     write(store, records, outcomes)
     assert count(store) == 120
+
+
+def test_each_attempt_and_the_trace_are_kept(store: Store) -> None:
+    record = decided()
+    tried = (
+        Attempt("small", "birch", Result.FAILED, None, "no headers in time", 3.25, 2000.0),
+        Attempt("medium", "acorn", Result.ANSWERED, 200, None, 2003.5, 700.0),
+    )
+    over = ended(record)
+    outcome = replace(over.outcome, attempts=2, tried=tried, trace_id="ab" * 16)
+    write(store, [record])
+    write(store, [], [over._replace(outcome=outcome)])
+    with store.reading() as connection:
+        found = find(connection, record.decision_id)
+        assert found is not None
+        assert found.record.outcome == outcome
+        # SQL finds those without: null, not the JSON of null.
+        none = select(decisions).where(decisions.c.tried.is_(None))
+        assert connection.execute(none).first() is None
+    other = decided(1)
+    write(store, [other], [ended(other)])
+    with store.reading() as connection:
+        assert connection.execute(none).one().decision_id == other.decision_id
 
 
 def test_an_outcome_without_a_decision_says_nothing(store: Store) -> None:
@@ -101,8 +125,8 @@ def test_feedback_meets_its_decision_and_the_last_word_counts(store: Store) -> N
     with store.reading() as connection:
         found = find(connection, name)
         grades = list(graded(connection))
-        assert project_of(connection, name) == ("acme",)
-        assert project_of(connection, "another") is None
+        assert subject_of(connection, name) == Subject("acme", "code", "eco", "medium", None)
+        assert subject_of(connection, "another") is None
     assert found is not None
     assert found.feedback == (
         Feedback(name, 0.0, comment="wrong", labels={}),

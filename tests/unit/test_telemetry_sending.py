@@ -10,6 +10,7 @@ from tests.gateway.collector import Collector, collecting
 from tests.gateway.running import free_port, until
 
 from prism.routing.decision import ErrorCode, Refusal
+from prism.routing.feedback import Feedback, Subject
 from prism.telemetry.metrics import Metrics
 from prism.telemetry.sending import BATCH, MOST_EVENTS, MOST_WAITING, Sending, resource
 from prism.telemetry.settings import read_settings
@@ -157,6 +158,32 @@ def test_a_refusal_is_an_event_that_warns(sending: Make, collector: Collector) -
     assert collector.events[0].severity == "WARN"
     assert collector.events[0].body == "code, eco: refused, no_eligible_model"
     assert collector.events[0].attributes["prism.refusal"] == "no_eligible_model"
+
+
+def test_feedback_is_an_evaluation_below_its_answer(sending: Make, collector: Collector) -> None:
+    made = sending(collector.url, **LOGS)
+    said = Feedback("d", 0.25, "review", "the answer said 1066", {"rubric": "style"})
+    made.put(traced())
+    made.evaluated(said, Subject("acme", "code", "eco", "small", TRACE.trace_id))
+    made.evaluated(Feedback("e", 1.0), Subject(None, "code", "eco", None, None))
+    made.start()
+    until(lambda: len(collector.events) == 3, "three events")
+    _, own, other = collector.events
+    (answer,) = collector.named(TRACE.trace_id, "chat")
+    assert (own.name, own.trace, own.span) == ("gen_ai.evaluation.result", answer.trace, answer.id)
+    assert own.attributes == {
+        "gen_ai.evaluation.name": "feedback",
+        "gen_ai.evaluation.score.value": 0.25,
+        "gen_ai.response.model": "small",
+        "prism.decision.id": "d",
+        "prism.feedback.id": "review",
+        "prism.feedback.labels": ["rubric=style"],
+        "prism.mode": "eco",
+        "prism.project": "acme",
+        "prism.task": "code",
+    }
+    assert "1066" not in str(own)
+    assert (other.trace, other.span) == ("", "")
 
 
 def test_no_events_unless_they_are_asked_for(sending: Make, collector: Collector) -> None:

@@ -141,7 +141,26 @@ def test_the_number_of_the_key(request_id: str, number: int | None) -> None:
     made = entry(429)
     made.common_properties.upstream_cluster = "c"
     made.request.request_id = request_id
-    assert list(access_log.failed_attempts(sent(made))) == [FailedAttempt("c", 429, None, number)]
+    (found,) = access_log.failed_attempts(sent(made))
+    assert found == FailedAttempt("c", 429, None, number, request_id=request_id)
+
+
+@pytest.mark.parametrize(
+    ("flag", "reason"),
+    [
+        ("upstream_connection_failure", "no connection"),
+        ("upstream_request_timeout", "no headers in time"),
+        ("upstream_remote_reset", "reset"),
+        ("no_healthy_upstream", "no host"),
+        ("downstream_connection_termination", None),
+    ],
+)
+def test_why_an_attempt_was_given_up_and_how_long_it_took(flag: str, reason: str | None) -> None:
+    made = entry(0)
+    setattr(made.common_properties.response_flags, flag, True)
+    made.common_properties.duration.FromMicroseconds(2_000_500)
+    (found,) = access_log.failed_attempts(sent(made))
+    assert (found.reason, found.took_ms) == (reason, 2000.5)
 
 
 SPAN = "cd" * 8
@@ -160,6 +179,7 @@ def tagged(traceparent: str, span: str = SPAN) -> Finished:
 def test_a_sampled_request_names_its_trace() -> None:
     found = tagged(f"00-{'ab' * 16}-{'ef' * 8}-01").trace
     assert found == access_log.Trace("ab" * 16, SPAN, 10**18, 10**18 + 5_000_000)
+    assert tagged(f"00-{'ab' * 16}-{'ef' * 8}-01").outcome.trace_id == "ab" * 16
 
 
 @pytest.mark.parametrize(

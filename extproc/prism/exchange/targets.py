@@ -126,6 +126,11 @@ class Live:
         return {target.cluster: target for target in self.targets.values()}
 
 
+def is_failure(status: int) -> bool:
+    """Whether another provider might have done better."""
+    return status >= 500 or status in RETRIABLE_STATUS
+
+
 def _at(place: int, keys: Sequence[Key]) -> Key:
     """The key at a place on a line on which each is as long as its weight, again and again."""
     place %= sum([key.weight for key in keys])

@@ -17,6 +17,8 @@ from prism.routing.record import Record
 AT_ONCE = 50
 """Rows handed to the driver at a time. While Python makes rows, the requests of this process wait
 for the interpreter: so it is done in small pieces."""
+_JSON = ("record", "tried")
+"""Columns whose values the driver must be given as text."""
 
 
 def write_batch(
@@ -63,8 +65,9 @@ class _Statement:
                 connection.exec_driver_sql(self._text, piece)
 
     def _values(self, row: dict[str, Any]) -> Any:
-        if "record" in row:
-            row["record"] = json_text(row["record"])
+        for name in _JSON:
+            if row.get(name) is not None:
+                row[name] = json_text(row[name])
         return row if self._order is None else tuple(map(row.__getitem__, self._order))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from prism.ledger.tables import CANDIDATE
+from prism.ledger.tables import CANDIDATE, OUTCOME
+from prism.routing.attempt import Attempt
 from prism.routing.feedback import Feedback
 from prism.routing.record import Outcome, Record
 
@@ -23,6 +24,7 @@ _OUTCOME_MEMBERS = {
     "cache_write_tokens": "cache_write_tokens",
     "first_byte_ms": "first_byte_ms",
     "total_ms": "total_ms",
+    "trace_id": "trace_id",
 }
 
 _NO_CANDIDATE = dict.fromkeys(CANDIDATE)
@@ -95,10 +97,11 @@ def candidate_columns(record: Record) -> dict[str, Any]:
 def outcome_columns(ended: Ended | None) -> dict[str, Any]:
     """The columns that are known at the end; all ``None`` where it is not there yet."""
     if ended is None:
-        return dict.fromkeys([*_OUTCOME_MEMBERS, "cost_usd"])
+        return dict.fromkeys(OUTCOME)
     outcome = ended.outcome
     known = {column: getattr(outcome, name) for column, name in _OUTCOME_MEMBERS.items()}
-    return {**known, "cost_usd": ended.cost_usd}
+    tried = [one.to_json_dict() for one in outcome.tried] or None
+    return {**known, "cost_usd": ended.cost_usd, "tried": tried}
 
 
 def entry_of(row: Mapping[str, Any], feedback: tuple[Feedback, ...] = ()) -> Entry:
@@ -106,7 +109,8 @@ def entry_of(row: Mapping[str, Any], feedback: tuple[Feedback, ...] = ()) -> Ent
     record = Record.from_json_dict({**row["record"], "outcome": None})
     known = {name: row[column] for column, name in _OUTCOME_MEMBERS.items()}
     if any(value is not None for value in known.values()):
-        record = replace(record, outcome=Outcome(**known))
+        tried = tuple([Attempt.from_json_dict(one) for one in row["tried"] or ()])
+        record = replace(record, outcome=Outcome(**known, tried=tried))
     return Entry(record, row["cost_usd"], feedback)
 
 

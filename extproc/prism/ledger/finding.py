@@ -12,7 +12,7 @@ from prism.ledger.entry import Entry, entry_of
 from prism.ledger.sums import Only
 from prism.ledger.tables import decisions, feedback
 from prism.routing.catalog import Task
-from prism.routing.feedback import Feedback
+from prism.routing.feedback import Feedback, Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,12 @@ def find(connection: Connection, decision_id: str) -> Entry | None:
     return entry_of(row._asdict(), tuple([_feedback(one._asdict()) for one in said]))
 
 
-def project_of(connection: Connection, decision_id: str) -> tuple[str | None] | None:
-    """The project that a decision was made for, alone in a tuple (``None`` where no policy
-    held), or ``None`` where the decision is not here."""
-    query = select(decisions.c.project).where(decisions.c.decision_id == decision_id)
-    row = connection.execute(query).first()
-    return None if row is None else (row[0],)
+def subject_of(connection: Connection, decision_id: str) -> Subject | None:
+    """What feedback on a decision is about; ``None`` where the decision is not here."""
+    known = decisions.c
+    query = select(known.project, known.task, known.mode, known.answered_by, known.trace_id)
+    row = connection.execute(query.where(known.decision_id == decision_id)).first()
+    return None if row is None else Subject(*row)
 
 
 def entries(

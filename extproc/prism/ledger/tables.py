@@ -62,6 +62,8 @@ decisions = Table(
     Column("first_byte_ms", Double),
     Column("total_ms", Double),
     Column("cost_usd", Double),
+    Column("trace_id", String(32)),
+    Column("tried", JSON(none_as_null=True)),
     Index("prism_decisions_time", "time_ms"),
     Index("prism_decisions_project_time", "project", "time_ms"),
 )
@@ -135,5 +137,6 @@ CANDIDATE = (
 OUTCOME = (
     *("status", "answered_by", "provider", "attempts", "input_tokens", "output_tokens"),
     *("cached_input_tokens", "cache_write_tokens", "first_byte_ms", "total_ms", "cost_usd"),
+    *("trace_id", "tried"),
 )
 """The columns of ``decisions`` that are known only once a request is over."""

@@ -26,3 +26,15 @@ class Feedback:
             "comment": self.comment,
             "labels": dict(self.labels or {}),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What feedback is about: a decision of ``project`` (``None`` where no policy held), the
+    model that answered, and the trace, both ``None`` where that is not known."""
+
+    project: str | None
+    task: str
+    mode: str
+    model: str | None
+    trace_id: str | None

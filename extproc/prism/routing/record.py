@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
+from prism.routing.attempt import Attempt
 from prism.routing.budget import NOTHING_SPENT, Spending
 from prism.routing.cost import cost_usd
 from prism.routing.decide import Health, decide
@@ -42,7 +43,8 @@ class Outcome:
     ``status`` is HTTP's, as the client saw it. ``provider`` and ``model`` are those that
     really answered. ``note`` says why Prism ended the attempts, where it did. Tokens are
     the provider's count, ``cached_input_tokens`` and ``cache_write_tokens`` being parts of
-    ``input_tokens``. Times are milliseconds since the request came in.
+    ``input_tokens``. Times are milliseconds since the request came in. ``trace_id`` is that of a
+    sampled request, in hex. ``tried`` is each attempt, where there were several or one failed.
     """
 
     status: int | None = None
@@ -56,16 +58,23 @@ class Outcome:
     total_ms: float | None = None
     note: str | None = None
     cache_write_tokens: int | None = None
+    trace_id: str | None = None
+    tried: tuple[Attempt, ...] = ()
 
     def to_json_dict(self) -> dict[str, Any]:
         """What is known, ready for ``json.dumps``."""
         values = {key: getattr(self, name) for name, key in _OUTCOME_KEYS.items()}
-        return {key: value for key, value in values.items() if value is not None}
+        known = {key: value for key, value in values.items() if value is not None}
+        if self.tried:
+            known["tried"] = [one.to_json_dict() for one in self.tried]
+        return known
 
     @classmethod
     def from_json_dict(cls, data: Mapping[str, Any]) -> Outcome:
         """The outcome that ``to_json_dict`` was called on; unknown names are ignored."""
-        return cls(**{name: data.get(key) for name, key in _OUTCOME_KEYS.items()})
+        known = {name: data.get(key) for name, key in _OUTCOME_KEYS.items()}
+        tried = tuple([Attempt.from_json_dict(one) for one in data.get("tried", ())])
+        return cls(**known, tried=tried)
 
 
 _OUTCOME_KEYS = {
@@ -80,6 +89,7 @@ _OUTCOME_KEYS = {
     "first_byte_ms": "firstByteMs",
     "total_ms": "totalMs",
     "note": "note",
+    "trace_id": "traceId",
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from prism.routing.attempt import Attempt, duration, in_words
 from prism.routing.cost import usd
 
 _WIDTH = 12
@@ -89,7 +90,7 @@ def _candidates(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _estimate(estimate: Mapping[str, Any]) -> str:
     tokens = f"{estimate['inputTokens']:,} tokens in, {estimate['outputTokens']:,} out"
-    return f"{tokens}, {usd(estimate['costUsd'])}, {_duration(estimate['latencyMs'])}"
+    return f"{tokens}, {usd(estimate['costUsd'])}, {duration(estimate['latencyMs'])}"
 
 
 def _compared(tried: Mapping[str, Any]) -> str:
@@ -121,7 +122,7 @@ def _after(said: Mapping[str, Any]) -> Iterator[Branch]:
         yield "outcome", "none" if said["refusal"] else "not known (yet)", ()
     else:
         if (tried := outcome.get("attempts")) is not None:
-            yield "attempts", f"{tried}, in the order {', '.join(said['models'])}", ()
+            yield "attempts", f"{tried}, in the order {', '.join(said['models'])}", _tried(outcome)
         yield "outcome", _outcome(outcome), [*_spent(outcome, said["costUsd"])]
     if said["feedback"]:
         yield "feedback", "", [_feedback(one) for one in said["feedback"]]
@@ -131,6 +132,10 @@ def _outcome(outcome: Mapping[str, Any]) -> str:
     status = outcome.get("status") or "no status"
     model, provider = outcome.get("model"), outcome.get("provider")
     return f"{status} from {model} ({provider})" if model else f"{status}, no model answered"
+
+
+def _tried(outcome: Mapping[str, Any]) -> list[str]:
+    return [in_words(Attempt.from_json_dict(one)) for one in outcome.get("tried", ())]
 
 
 def _spent(outcome: Mapping[str, Any], cost_usd: float | None) -> Iterator[str]:
@@ -143,15 +148,13 @@ def _spent(outcome: Mapping[str, Any], cost_usd: float | None) -> Iterator[str]:
         yield usd(cost_usd)
     if (total := outcome.get("totalMs")) is not None:
         first = outcome.get("firstByteMs")
-        begun = "" if first is None else f"first byte after {_duration(first)}, "
-        yield f"{begun}over after {_duration(total)}"
+        begun = "" if first is None else f"first byte after {duration(first)}, "
+        yield f"{begun}over after {duration(total)}"
+    if (trace := outcome.get("traceId")) is not None:
+        yield f"trace {trace}"
 
 
 def _feedback(one: Mapping[str, Any]) -> str:
     comment = f": {' '.join(one['comment'].split())}" if one["comment"] else ""
     labels = "".join(f" {name}={value}" for name, value in one["labels"].items())
     return f"{one['id']} {one['score']:g}{labels}{comment}"
-
-
-def _duration(ms: float) -> str:
-    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"

@@ -6,14 +6,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from prism.exchange.feedback import Kept
 from prism.exchange.steps import Submit
 from prism.ledger.feedback import keep_feedback
-from prism.ledger.finding import project_of
+from prism.ledger.finding import subject_of
 from prism.ledger.store import Away, Refused, Store
-from prism.routing.feedback import Feedback
+from prism.routing.feedback import Feedback, Subject
+from prism.routing.record import Record
 from prism.serve.recent import Recent
 
 log = logging.getLogger(__name__)
@@ -43,16 +44,25 @@ class Allowance:
         return left >= 1
 
 
+_Tell = Callable[[Feedback, Subject], None]
+_Done = Future[tuple[Kept, Subject | None]]
+
+
 class Submissions:
-    """Keeps feedback on decisions of ``recent`` and of ``store``."""
+    """Keeps feedback on decisions of ``recent`` and of ``store``; ``tell`` gets what was kept."""
 
     def __init__(
-        self, store: Store | None, recent: Recent, clock: Callable[[], float] = time.monotonic
+        self,
+        store: Store | None,
+        recent: Recent,
+        clock: Callable[[], float] = time.monotonic,
+        tell: _Tell | None = None,
     ) -> None:
         self._store = store
         self._recent = recent
         self._allowance = Allowance(clock)
         self._pending = 0
+        self._tell = tell
         # One at a time: SQLite has one writer, and a database that is slow is not helped by more.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="feedback")
 
@@ -64,27 +74,45 @@ class Submissions:
         if not self._allowance.take(step.project):
             return Kept.TOO_OFTEN
         # The newest decisions may not be in the ledger yet.
-        record = self._recent.decided(step.feedback.decision_id)
-        if record is not None and record.decision.project != step.project:
+        said, record = step.feedback, self._recent.get(step.feedback.decision_id)
+        subject = None if record is None else _subject(record)
+        if subject is not None and subject.project != step.project:
             return Kept.UNKNOWN
         if self._pending >= MOST_PENDING:
             return Kept.AWAY
         self._pending += 1
-        known = record is not None
-        work = self._thread.submit(_keep, store, step.feedback, step.project, known)
+        work = self._thread.submit(_keep, store, said, step.project, subject)
         loop = asyncio.get_running_loop()
-        work.add_done_callback(lambda done: _on(loop, self._done))
+        work.add_done_callback(lambda done: _on(loop, lambda: self._done(said, done)))
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(work), WAIT_S)
+            kept, _ = await asyncio.wait_for(asyncio.wrap_future(work), WAIT_S)
         except TimeoutError:
             return Kept.AWAY
+        return kept
 
     def close(self) -> None:
         """Begin nothing more."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _done(self) -> None:
+    def _done(self, said: Feedback, work: _Done) -> None:
+        """Kept it may be although its giver no longer waits."""
         self._pending -= 1
+        if work.cancelled() or work.exception() is not None:
+            return
+        kept, subject = work.result()
+        if kept is Kept.KEPT and subject is not None and self._tell is not None:
+            self._tell(said, subject)
+
+
+def _subject(record: Record) -> Subject:
+    decision, outcome = record.decision, record.outcome
+    return Subject(
+        decision.project,
+        decision.task.value,
+        decision.mode.value,
+        None if outcome is None else outcome.model,
+        None if outcome is None else outcome.trace_id,
+    )
 
 
 def _on(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
@@ -92,18 +120,22 @@ def _on(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
         loop.call_soon_threadsafe(call)
 
 
-def _keep(store: Store, said: Feedback, project: str | None, known: bool) -> Kept:
+def _keep(
+    store: Store, said: Feedback, project: str | None, known: Subject | None
+) -> tuple[Kept, Subject | None]:
     """In the thread."""
     try:
-        with store.reading() as connection:
-            found = (project,) if known else project_of(connection, said.decision_id)
-        if found != (project,):
-            return Kept.UNKNOWN
+        subject = known
+        if subject is None:
+            with store.reading() as connection:
+                subject = subject_of(connection, said.decision_id)
+        if subject is None or subject.project != project:
+            return Kept.UNKNOWN, None
         with store.writing() as connection:
             keep_feedback(connection, said, time.time())
     except Away:
-        return Kept.AWAY
+        return Kept.AWAY, None
     except Refused as refused:
         log.error("the ledger does not take feedback: %s", refused)
-        return Kept.AWAY
-    return Kept.KEPT
+        return Kept.AWAY, None
+    return Kept.KEPT, subject

@@ -7,18 +7,21 @@ once a request is over. So are errors that a stream ends with, after a good stat
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import grpc
 
 from prism.envoy.names import ATTEMPTS_LOG
-from prism.exchange.targets import KEY_STATUS, RETRIABLE_STATUS, Live, Target
+from prism.exchange.targets import KEY_STATUS, Live, Target, is_failure
 from prism.routing.racing import Race
 from prism.routing.record import Outcome, Record, spent_usd
 from prism.serve.learning import Learning
 from prism.serve.processor import Processor
 from prism.serve.recent import Recent
 from prism.serve.telling import Telling
+from prism.serve.tries import Tries, answered
 from prism.wire import access_log
 from prism.wire.access_log import FailedAttempt, Finished
 
@@ -37,37 +40,43 @@ class Outcomes:
         self._recent = recent
         self._learning = learning
         self._telling = telling
+        self._tries = Tries()
         self._live: Live | None = None
         self._priors: dict[str, float] = {}
 
     async def stream(self, _: object, context: Any) -> bytes:
         """One stream of entries, all of one log, which the first message names."""
         log = None
-        while (message := await context.read()) is not grpc.aio.EOF:
-            log = log or message.identifier.log_name
-            self._renew()
-            if log == ATTEMPTS_LOG:
-                for failure in access_log.failed_attempts(message):
-                    self.failed(failure)
-            else:
-                for number, entry in enumerate(access_log.finished(message), 1):
-                    self.finished(entry)
-                    if not number % AT_A_TIME:
-                        await asyncio.sleep(0)
-                learning = self._learning
-                learning.health.measured(learning.latencies.medians(self._priors))
+        try:
+            while (message := await context.read()) is not grpc.aio.EOF:
+                log = log or message.identifier.log_name
+                await self._receive(log, message)
+        finally:
+            # Envoy or this server ends: nothing more is told of what waits.
+            self._tries.flush()
         return access_log.DONE
+
+    async def _receive(self, log: str, message: Any) -> None:
+        self._renew()
+        if log == ATTEMPTS_LOG:
+            for failure in access_log.failed_attempts(message):
+                self.failed(failure)
+            return
+        for number, entry in enumerate(access_log.finished(message), 1):
+            self.finished(entry)
+            if not number % AT_A_TIME:
+                await asyncio.sleep(0)
+        learning = self._learning
+        learning.health.measured(learning.latencies.medians(self._priors))
 
     def finished(self, entry: Finished) -> None:
         """A request is over: join it to its decision; who answered well is well."""
         if entry.decision_id is None or (entry.own and not self._refused(entry)):
             return
         outcome, record = entry.outcome, self._recent.decided(entry.decision_id)
-        self._recent.join(entry.decision_id, outcome, self._cost(record, outcome))
+        self._tell(entry, record)
         race = self._processor.races.settled(entry.decision_id, outcome)
         self._settle(entry.decision_id, outcome, race)
-        if record is not None:
-            self._telling.finished(entry, record)
         if record is None or outcome.model is None or outcome.status is None:
             return
         if entry.said_error and entry.whole:
@@ -79,6 +88,25 @@ class Outcomes:
             self._processor.conversations.answered(record, outcome.model)
         if outcome.attempts == 1 and not is_failure(outcome.status):
             self._key_worked(entry, record)
+
+    def _tell(self, entry: Finished, record: Record | None) -> None:
+        """Join the outcome to its decision, at once where nothing failed; then tell of it."""
+        if record is None or (entry.outcome.attempts == 1 and answered(entry)):
+            self._joined(entry, record)
+        elif self._tries.complete(entry):
+            self._tried(entry, record)
+        else:
+            self._tries.later(partial(self._tried, entry, record))
+
+    def _tried(self, entry: Finished, record: Record) -> None:
+        tried = self._tries.take(entry, record)
+        self._joined(replace(entry, outcome=replace(entry.outcome, tried=tried)), record)
+
+    def _joined(self, entry: Finished, record: Record | None) -> None:
+        outcome = entry.outcome
+        self._recent.join(entry.decision_id or "", outcome, self._cost(record, outcome))
+        if record is not None:
+            self._telling.finished(entry, record)
 
     def _settle(self, decision_id: str, outcome: Outcome, race: Race | None) -> None:
         """Charge the budgets that wait for it. What nobody counted costs what was expected, but
@@ -103,6 +131,7 @@ class Outcomes:
         if live is None or target is None:
             return
         self._telling.failed(attempt, target)
+        self._tries.failed(attempt, target)
         again_s = attempt.retry_after_s
         key = target.key_numbered(attempt.key_number)
         if key is not None and attempt.status in KEY_STATUS:
@@ -162,8 +191,3 @@ class Outcomes:
         self._learning.health.keep(self._priors)
         self._learning.latencies.keep(self._priors)
         self._learning.keys.keep(live.clusters)
-
-
-def is_failure(status: int) -> bool:
-    """Whether another provider might have done better."""
-    return status >= 500 or status in RETRIABLE_STATUS

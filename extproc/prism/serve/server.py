@@ -109,7 +109,9 @@ class Server:
             store = None if settings.ledger is None else Store(settings.ledger)
             ledger = None if store is None else self._ledger(store, stack)
             recent = Recent(keeper=ledger)
-            submissions = Submissions(store, recent)
+            sending = self._sending(stack)
+            tell = None if sending is None else sending.evaluated
+            submissions = Submissions(store, recent, tell=tell)
             stack.callback(submissions.close)
             ads, learning = Ads(), Learning.beginning(time.monotonic)
             races = RaceLedger(time.monotonic, learning.latencies.p95_ms)
@@ -127,7 +129,7 @@ class Server:
                 spending,
                 submissions,
             )
-            telling = Telling(processor, self._sending(stack))
+            telling = Telling(processor, sending)
             outcomes = Outcomes(processor, recent, learning, telling)
             servers = _grpc_servers(settings.socket, _handlers(processor, ads, outcomes))
             envoy = EnvoyAdmin(settings.envoy_admin)

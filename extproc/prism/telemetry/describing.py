@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from opentelemetry.util.types import AttributeValue
 
+from prism.routing.attempt import in_words
 from prism.routing.decision import Decision, Reason, Step
 from prism.routing.record import Record
 from prism.telemetry import attributes as names
@@ -38,7 +39,7 @@ def route_attributes(record: Record, generation: str | None) -> _Attributes:
         **_estimate(decision),
         **_candidate(record),
     }
-    return _known(found)
+    return known(found)
 
 
 def chat_attributes(told: Told, model: str) -> _Attributes:
@@ -60,20 +61,21 @@ def chat_attributes(told: Told, model: str) -> _Attributes:
         names.ERROR: str(outcome.status or "no_answer") if failed else None,
         names.DECISION_ID: record.decision_id,
         names.ATTEMPTS: outcome.attempts,
+        names.TRIED: [in_words(one) for one in outcome.tried] or None,
         names.FIRST_BYTE: outcome.first_byte_ms,
         names.TOTAL: outcome.total_ms,
         names.COST: None if price is None else price.cost_usd,
         names.BASELINE: None if price is None else price.baseline_usd,
     }
-    return _known(found)
+    return known(found)
 
 
 def classify_attributes(record: Record) -> _Attributes:
     """What the classifier said, or why it said nothing."""
-    known = record.classification
-    if known is None:
-        return _known({names.DEGRADED: record.decision.degraded})
-    return {names.SAID: known.task.value, names.CONFIDENCE: known.confidence}
+    said = record.classification
+    if said is None:
+        return known({names.DEGRADED: record.decision.degraded})
+    return {names.SAID: said.task.value, names.CONFIDENCE: said.confidence}
 
 
 def _estimate(decision: Decision) -> Mapping[str, AttributeValue | None]:
@@ -117,5 +119,6 @@ def _line(reason: Reason) -> str:
     return f"{reason.step.value}: {about}{reason.text}"
 
 
-def _known(found: Mapping[str, AttributeValue | None]) -> _Attributes:
+def known(found: Mapping[str, AttributeValue | None]) -> _Attributes:
+    """Those that have a value."""
     return {name: value for name, value in found.items() if value is not None}

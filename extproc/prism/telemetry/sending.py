@@ -20,14 +20,15 @@ from opentelemetry.sdk.resources import Resource
 
 from prism import __version__
 from prism.otlp.v1.otlp_pb2 import LogRecord
-from prism.telemetry.events import decision_event
+from prism.routing.feedback import Feedback, Subject
+from prism.telemetry.events import decision_event, evaluation_event
 from prism.telemetry.exporting import Exporter
 from prism.telemetry.line import Line
 from prism.telemetry.metric import Family
 from prism.telemetry.otlp import metrics_of
 from prism.telemetry.settings import Telemetry
 from prism.telemetry.spans import Spans
-from prism.telemetry.told import Told
+from prism.telemetry.told import Graded, Told
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ BATCH = 256
 """Requests in one export."""
 EVERY_S = 1.0
 """Seconds between two looks at the queues."""
+_Item = TypeVar("_Item")
 _Message = TypeVar("_Message")
 
 
@@ -47,7 +49,7 @@ class Sending:
 
     def __init__(self, settings: Telemetry, resource: Resource) -> None:
         self.traces: Line[Told] = Line(MOST_WAITING)
-        self.logs: Line[Told] = Line(MOST_EVENTS)
+        self.logs: Line[Told | Graded] = Line(MOST_EVENTS)
         self.failed_metrics = 0
         self._settings = settings
         self._spans = Spans(_new_id)
@@ -68,6 +70,11 @@ class Sending:
             self.traces.put(told)
         if self._settings.logs:
             self.logs.put(told)
+
+    def evaluated(self, said: Feedback, subject: Subject) -> None:
+        """Have feedback sent that was kept."""
+        if self._settings.logs:
+            self.logs.put(Graded(said, subject, time.time_ns()))
 
     def measure(self, families: Sequence[Family]) -> None:
         """Have metrics sent; those that were not sent yet are given up for these."""
@@ -102,13 +109,13 @@ class Sending:
     def _send(
         self,
         signal: str,
-        line: Line[Told],
-        make: Callable[[Told], Iterable[_Message]],
+        line: Line[_Item],
+        make: Callable[[_Item], Iterable[_Message]],
         export: Callable[[list[_Message]], bool],
     ) -> None:
         while len(line):
             batch = line.take(BATCH)
-            made = [messages for told in batch if (messages := _made(make, told))]
+            made = [messages for item in batch if (messages := _made(make, item))]
             messages = list(chain.from_iterable(made))
             well = not messages or self._taken(partial(export, messages))
             if well:
@@ -146,13 +153,13 @@ class Sending:
             log.warning("the collector %s takes no %s", self._settings.endpoint, signal)
 
 
-def _events_of(told: Told) -> list[LogRecord]:
-    return [decision_event(told)]
+def _events_of(item: Told | Graded) -> list[LogRecord]:
+    return [evaluation_event(item) if isinstance(item, Graded) else decision_event(item)]
 
 
-def _made(make: Callable[[Told], Iterable[_Message]], told: Told) -> list[_Message]:
+def _made(make: Callable[[_Item], Iterable[_Message]], item: _Item) -> list[_Message]:
     try:
-        return list(make(told))
+        return list(make(item))
     except Exception as error:  # the thread must outlive whatever one request had in it
         log.error("what a request was could not be told: %s", type(error).__name__)
         return []

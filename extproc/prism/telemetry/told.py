@@ -1,9 +1,10 @@
-"""What is told of one request: the values that spans and events are made of."""
+"""What is told of a request and of feedback: the values that spans and events are made of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from prism.routing.feedback import Feedback, Subject
 from prism.routing.record import Outcome, Record
 from prism.telemetry.price import Price
 from prism.wire.access_log import Trace
@@ -20,3 +21,12 @@ class Told:
     price: Price | None
     generation: str | None
     over_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """Feedback that was kept at ``time_ns``, nanoseconds since the epoch."""
+
+    said: Feedback
+    subject: Subject
+    time_ns: int

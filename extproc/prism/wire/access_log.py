@@ -61,7 +61,8 @@ class Finished:
     the last attempt took until its answer began, ``None`` where none did. ``key_number``
     tells which key of several attempt 1 had. ``said_error``: a good status, and then an error
     among the events of the stream. It was over at ``at``, seconds since the epoch. ``trace`` is
-    there where the request is sampled. ``own`` says that Prism itself answered.
+    there where the request is sampled. ``own`` says that Prism itself answered. ``request_id`` is
+    what Envoy calls the request in all its logs.
     """
 
     decision_id: str | None
@@ -73,13 +74,15 @@ class Finished:
     at: float = 0.0
     trace: Trace | None = None
     own: bool = False
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
     """One attempt at ``cluster`` that failed: ``status`` is the provider's answer, ``None``
-    where none came. ``retry_after_s`` is how long it asked to be left alone. It was over at
-    ``at``, seconds since the epoch.
+    where none came; ``reason`` is why Envoy gave it up, where it did. ``retry_after_s`` is how long
+    it asked to be left alone. It was over at ``at``, seconds since the epoch, and had taken
+    ``took_ms``. ``request_id`` is that of its request.
     """
 
     cluster: str
@@ -87,6 +90,9 @@ class FailedAttempt:
     retry_after_s: float | None
     key_number: int | None
     at: float = 0.0
+    took_ms: float = 0.0
+    reason: str | None = None
+    request_id: str = ""
 
 
 def finished(message: StreamAccessLogsMessage) -> Iterator[Finished]:
@@ -101,16 +107,18 @@ def finished(message: StreamAccessLogsMessage) -> Iterator[Finished]:
         elif headers.DECISION_ID in entry.response.response_headers:
             # What Prism answers itself has no labels.
             decision_id, own = entry.response.response_headers[headers.DECISION_ID], True
+        trace = _trace(common)
         yield Finished(
             decision_id,
-            _outcome(entry),
+            _outcome(entry, None if trace is None else trace.trace_id),
             not (common.HasField("response_flags") and _broken(common.response_flags)),
             _to_headers_ms(common),
             _key_number(entry.request.request_id),
             STREAM in metadata and FAILED in metadata[STREAM].fields,
             at=_over_at(common),
-            trace=_trace(common),
+            trace=trace,
             own=own,
+            request_id=entry.request.request_id,
         )
 
 
@@ -138,6 +146,9 @@ def failed_attempts(message: StreamAccessLogsMessage) -> Iterator[FailedAttempt]
             _retry_after_s(entry),
             _key_number(entry.request.request_id),
             _over_at(common),
+            common.duration.seconds * 1000 + common.duration.nanos / 1e6,
+            _reason(common.response_flags),
+            entry.request.request_id,
         )
 
 
@@ -160,6 +171,20 @@ def _broken(flags: ResponseFlags) -> bool:
             flags.upstream_request_timeout,
         )
     )
+
+
+_REASONS = {
+    "no_healthy_upstream": "no host",
+    "upstream_connection_failure": "no connection",
+    "upstream_request_timeout": "no headers in time",
+    "upstream_remote_reset": "reset",
+    "upstream_connection_termination": "connection closed",
+    "upstream_protocol_error": "not HTTP",
+}
+
+
+def _reason(flags: ResponseFlags) -> str | None:
+    return next((text for name, text in _REASONS.items() if getattr(flags, name)), None)
 
 
 def _to_headers_ms(common: AccessLogCommon) -> float | None:
@@ -202,7 +227,7 @@ def _retry_after_s(entry: HTTPAccessLogEntry) -> float | None:
     return max(0.0, until - _over_at(entry.common_properties))
 
 
-def _outcome(entry: HTTPAccessLogEntry) -> Outcome:
+def _outcome(entry: HTTPAccessLogEntry, trace_id: str | None) -> Outcome:
     common, response = entry.common_properties, entry.response
     metadata = common.metadata.filter_metadata
     usage = metadata[USAGE].fields if USAGE in metadata else {}
@@ -234,4 +259,5 @@ def _outcome(entry: HTTPAccessLogEntry) -> Outcome:
         cache_write_tokens=tokens("cache_write") if created is None else created,
         first_byte_ms=first.seconds * 1000 + first.nanos / 1e6 if started else None,
         total_ms=total.seconds * 1000 + total.nanos / 1e6,
+        trace_id=trace_id,
     )
