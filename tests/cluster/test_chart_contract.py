@@ -149,6 +149,16 @@ def test_the_ledger_is_a_secret_or_none(plain: list[dict[str, Any]]) -> None:
     assert full["PRISM_LEDGER"] == {"valueFrom": {"secretKeyRef": secret}}
 
 
+def test_the_keys_of_prompts_are_mounted_where_they_are_looked_for() -> None:
+    found = objects("--set", "gateway.ledger.promptKeySecret=keys")
+    extproc = container(pod(found, "gateway"), "extproc")
+    (file,) = [item["value"] for item in extproc["env"] if item["name"] == "PRISM_PROMPT_KEY"]
+    (mount,) = [m for m in extproc["volumeMounts"] if m["name"] == "prompt-key"]
+    assert file == f"{mount['mountPath']}/key"
+    (volume,) = [v for v in pod(found, "gateway")["volumes"] if v["name"] == "prompt-key"]
+    assert volume["secret"]["secretName"] == "keys"
+
+
 def test_both_containers_meet_at_the_same_sockets(plain: list[dict[str, Any]]) -> None:
     gateway = pod(plain, "gateway")
     ways = [

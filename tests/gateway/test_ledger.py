@@ -11,12 +11,13 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from cryptography.fernet import Fernet
 from tests.ledger.postgres import Postgres
 
 from prism.ledger.address import Address
 from prism.ledger.entry import Entry
 from prism.ledger.finding import find
-from prism.ledger.store import Store
+from prism.ledger.store import Away, Store
 from prism.providers import Fault, FaultKind, SimulatedProviders
 from prism.routing.attempt import Result
 
@@ -37,8 +38,11 @@ def kept(address: Address, decision_id: str, *, outcome: bool = True) -> Entry:
     store = Store(address)
 
     def there() -> Entry | None:
-        with store.reading() as connection:
-            found = find(connection, decision_id)
+        try:
+            with store.reading() as connection:
+                found = find(connection, decision_id)
+        except Away:
+            return None  # its tables are not made yet
         return None if found is None or (outcome and found.record.outcome is None) else found
 
     found: Entry = until(there, f"decision {decision_id} to be in the ledger")
@@ -76,6 +80,37 @@ def test_no_text_of_a_prompt_is_kept(gateway: Gateway) -> None:
     assert files
     for file in files:
         assert MARK.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize("how", ["Redacted", "Encrypted"])
+def test_a_prompt_is_kept_where_its_project_asks_and_shown_to_who_has_the_key(
+    own_gateway: Callable[..., Gateway], tmp_path: Path, how: str
+) -> None:
+    key = tmp_path / "prompt.key"
+    key.write_bytes(Fernet.generate_key())
+    policies = config.policies()
+    policies[0]["spec"]["prompts"] = how
+    gateway = own_gateway("--prompt-key", str(key), policies=policies)
+    name = ask(gateway).headers["x-prism-decision-id"]
+    kept(Address.file(path(gateway)), name)
+    command = [sys.executable, "-m", "prism", "explain", name, "--ledger", str(path(gateway))]
+
+    def shown(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+
+    # Its number is taken out where it is redacted.
+    words = MARK if how == "Encrypted" else "zebra-[number]"
+    assert "zebra" not in shown().stdout
+    opened = ("--prompt", "--prompt-key", str(key))
+    until(lambda: words in shown(*opened).stdout, "the prompt to be kept")
+    without = shown("--prompt")
+    files = b"".join(file.read_bytes() for file in path(gateway).parent.glob("ledger.db*"))
+    if how == "Encrypted":
+        assert "there is no key" in without.stderr
+    else:
+        assert words in without.stdout
+    assert MARK.encode() not in files
+    assert MARK not in gateway.log.read_text() + str(gateway.status())
 
 
 @pytest.mark.parametrize(

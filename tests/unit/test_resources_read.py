@@ -63,6 +63,7 @@ def test_defaults_of_a_policy() -> None:
         "regions": {},
         "pins": "Allowed",
         "racing": "Allowed",
+        "prompts": "NotKept",
         "limits": {},
     }
 

@@ -6,17 +6,24 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from prism.cli.ledger_options import NONE, ledger_address, ledger_option
+from prism.cli.ledger_options import NONE, ledger_address, ledger_option, prompt_key_option
 
 if TYPE_CHECKING:
-    from prism.ledger.entry import Entry
+    from prism.ledger.prompts import KeptPrompt
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+class Keeping(NamedTuple):
+    """Whether the prompt is to be shown, and the file of the keys that open it."""
+
+    wanted: bool
+    key: Path | None
 
 
 @click.command("explain")
@@ -41,6 +48,8 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="With --config: classifier to use in place of the one that Prism ships.",
 )
+@click.option("--prompt", is_flag=True, help="Show the prompt, too, where its project keeps it.")
+@prompt_key_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, as POST /v1/prism/route does.")
 def command(
     what: str,
@@ -50,6 +59,8 @@ def command(
     project: str | None,
     headers: tuple[str, ...],
     model: Path | None,
+    prompt: bool,
+    prompt_key: Path | None,
     as_json: bool,
 ) -> None:
     """Say why a request went to its model: every step, every candidate, what came of it.
@@ -62,7 +73,9 @@ def command(
         for name, value in (("--project", project), ("--header", headers), ("--model", model)):
             if value:
                 raise click.UsageError(f"{name} needs --config")
-        said = _kept(what, ledger, state)
+        said = _kept(what, ledger, state, Keeping(prompt, prompt_key))
+    elif prompt:
+        raise click.UsageError("--prompt shows what the ledger has; leave out --config")
     else:
         said = _previewed(what, config, project, headers, model)
     _print(said, as_json)
@@ -78,16 +91,13 @@ def _print(said: dict[str, Any], as_json: bool) -> None:
         click.echo(_CONTROL.sub("\ufffd", tree(said)), nl=False)
 
 
-def _kept(decision_id: str, ledger: str | None, state: Path | None) -> dict[str, Any]:
-    from prism.routing.explanation import explanation_of
-
-    entry = _entry(decision_id, ledger, state)
-    return explanation_of(entry.record, entry.cost_usd, entry.feedback)
-
-
-def _entry(decision_id: str, ledger: str | None, state: Path | None) -> Entry:
+def _kept(
+    decision_id: str, ledger: str | None, state: Path | None, keeping: Keeping
+) -> dict[str, Any]:
     from prism.ledger.finding import find
+    from prism.ledger.prompts import find_prompt
     from prism.ledger.store import Away, Store, WrongVersion
+    from prism.routing.explanation import explanation_of
 
     address = ledger_address(ledger, state)
     if address is None:
@@ -97,6 +107,7 @@ def _entry(decision_id: str, ledger: str | None, state: Path | None) -> Entry:
         store.check()
         with store.reading() as connection:
             entry = find(connection, decision_id)
+            kept = find_prompt(connection, decision_id) if keeping.wanted else None
     except (Away, WrongVersion) as error:
         raise click.ClickException(str(error)) from None
     finally:
@@ -106,7 +117,22 @@ def _entry(decision_id: str, ledger: str | None, state: Path | None) -> Entry:
         if Path(decision_id).exists():
             hint = "; it is a file: with --config, a request is decided"
         raise click.ClickException(f"no decision {decision_id!r} in the ledger at {address}{hint}")
-    return entry
+    said = explanation_of(entry.record, entry.cost_usd, entry.feedback)
+    if keeping.wanted:
+        said["prompt"] = _prompt(decision_id, kept, keeping.key)
+    return said
+
+
+def _prompt(decision_id: str, kept: KeptPrompt | None, key: Path | None) -> str | None:
+    """The words of a kept prompt; fails where they can't be read."""
+    from prism.ledger.sealing import Keys, NoKey, opened
+
+    if kept is None:
+        return None
+    try:
+        return opened(decision_id, kept.how, kept.kept, Keys(key))
+    except NoKey as missing:
+        raise click.ClickException(str(missing)) from None
 
 
 def _previewed(

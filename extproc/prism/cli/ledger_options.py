@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "PRISM_LEDGER"
 """A password has no place among a process's arguments, where everybody can read it."""
+PROMPT_KEY_VARIABLE = "PRISM_PROMPT_KEY"
 NAME = "ledger.db"
 NONE = "none"
 _DAY_S = 86_400
@@ -27,6 +28,14 @@ ledger_option = click.option(
     metavar="URL",
     help="Where decisions are kept: a file of SQLite, or postgresql://USER:PASSWORD@HOST/DATABASE; "
     f'"none" keeps none.  [default: {NAME} in the folder of --state]',
+)
+prompt_key_option = click.option(
+    "--prompt-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar=PROMPT_KEY_VARIABLE,
+    show_envvar=True,
+    help="File with the keys for prompts that projects keep encrypted, one a line; the first "
+    "encrypts. Read again when it changes.",
 )
 _BOUNDS = (
     click.option(
@@ -50,7 +59,7 @@ _BOUNDS = (
 
 def ledger_options(command: Command) -> Command:
     """What a server is told of its ledger."""
-    for option in reversed((ledger_option, *_BOUNDS)):
+    for option in reversed((ledger_option, prompt_key_option, *_BOUNDS)):
         command = option(command)
     return command
 
@@ -68,6 +77,18 @@ def ledger_address(ledger: str | None, state: Path | None) -> Address | None:
         return Address.parse(ledger)
     except BadAddress as bad:
         raise click.BadParameter(str(bad), param_hint="--ledger") from None
+
+
+def check_prompt_key(file: Path | None) -> None:
+    """Fail where the file is given and holds no keys: a server must not start to lose prompts."""
+    from prism.ledger.sealing import Keys, NoKey
+
+    if file is None:
+        return
+    try:
+        Keys(file).current()
+    except NoKey as missing:
+        raise click.BadParameter(str(missing), param_hint="--prompt-key") from None
 
 
 def ledger_bounds(days: float, gibibytes: float) -> Bounds:

@@ -9,7 +9,7 @@ import click
 
 from prism.cli.budget_options import STORE_VARIABLE, budget_options, check_store
 from prism.cli.console_options import console_arguments, console_options
-from prism.cli.ledger_options import VARIABLE, ledger_address, ledger_options
+from prism.cli.ledger_options import VARIABLE, check_prompt_key, ledger_address, ledger_options
 from prism.cli.listening import (
     listen_option,
     log_level,
@@ -59,6 +59,7 @@ def command(
     console: tuple[str, int] | None,
     console_token: Path | None,
     ledger: str | None,
+    prompt_key: Path | None,
     ledger_retention: float,
     ledger_size: float,
     budget_store: str | None,
@@ -89,6 +90,9 @@ def command(
             arguments += [name, str(value)]
     arguments += console_arguments(console, console_token)
     ledger_address(ledger, state)
+    check_prompt_key(prompt_key)
+    if prompt_key is not None:
+        arguments += ["--prompt-key", str(prompt_key)]
     if ledger is not None:
         os.environ[VARIABLE] = ledger  # for the child: arguments can be read by everybody
     arguments += ["--ledger-retention", str(ledger_retention), "--ledger-size", str(ledger_size)]

@@ -13,7 +13,12 @@ import click
 
 from prism.cli.budget_options import budget_options, budget_settings
 from prism.cli.console_options import console_options, console_settings
-from prism.cli.ledger_options import ledger_address, ledger_bounds, ledger_options
+from prism.cli.ledger_options import (
+    check_prompt_key,
+    ledger_address,
+    ledger_bounds,
+    ledger_options,
+)
 from prism.cli.listening import (
     HostPort,
     envoy_admin_option,
@@ -94,6 +99,7 @@ def command(
     console: tuple[str, int] | None,
     console_token: Path | None,
     ledger: str | None,
+    prompt_key: Path | None,
     ledger_retention: float,
     ledger_size: float,
     budget_store: str | None,
@@ -122,6 +128,7 @@ def command(
         last_good = _state(state) / f"operator-{source.replica}.snapshot"
     start_logging(log_level)
     telemetry = telemetry_settings()
+    check_prompt_key(prompt_key)
     settings = ServerSettings(
         source=source,
         socket=socket,
@@ -131,6 +138,7 @@ def command(
         admin=admin,
         stored=stored_snapshot,
         ledger=ledger_address(ledger, state),
+        prompt_key=prompt_key,
         ledger_bounds=ledger_bounds(ledger_retention, ledger_size),
         budgets=budget_settings(budget_store, budget_away),
         telemetry=telemetry,

@@ -133,3 +133,8 @@ def encoding_of(headers: Mapping[str, str]) -> str:
     """What the body is encoded with; empty where it is plain."""
     encoding = headers.get("content-encoding", "").strip().lower()
     return "" if encoding == "identity" else encoding
+
+
+def encoded(encoding: str) -> str:
+    """What is said to a client that sends a body in it."""
+    return f"Bodies in content-encoding {encoding[:40]!r} can't be routed; send it plain."

@@ -19,15 +19,16 @@ from prism.exchange.conversation import request_id
 from prism.exchange.endpoints import SERVED, UNROUTED, Endpoint, Kind, endpoint_of
 from prism.exchange.errors import error
 from prism.exchange.feedback import Kept, feedback_answer, read_feedback
-from prism.exchange.reading import encoding_of, read_other, read_routed
+from prism.exchange.reading import encoded, encoding_of, read_other, read_routed
 from prism.exchange.rewriting import rewrite
 from prism.exchange.routed import NO_RACES, MayRetry, Recall, Routed, always, forgetful
 from prism.exchange.steps import Classify, Proceed, Reply, RequestHeaders, Step, Submit
 from prism.exchange.targets import NONE_RESTS, Live, Resting
 from prism.exchange.translation import barred_for
 from prism.prompt.document import BadBody, Document
+from prism.prompt.kept import Prompt
 from prism.routing.budget import SpendingOf, nothing_spent
-from prism.routing.catalog import Api
+from prism.routing.catalog import Api, Prompts
 from prism.routing.decide import Health, decide, needs_classification
 from prism.routing.decision import Decision
 from prism.routing.identify import Caller
@@ -109,6 +110,14 @@ class RouteStage:
         """Whether no provider charges for it."""
         return self._endpoint.kind is Kind.COUNT
 
+    @property
+    def prompt(self) -> Prompt | None:
+        """What the project asks to be kept of the prompt, where it does."""
+        policy, document = self._caller.policy, self._document
+        if policy is None or policy.prompts is Prompts.NOT_KEPT or document is None:
+            return None
+        return Prompt(self.decision_id, policy.prompts, document.body)
+
     def on_headers(self, event: RequestHeaders) -> Step:
         """Find out who asks for what."""
         self._request = event
@@ -148,8 +157,7 @@ class RouteStage:
         table, decision = self._caller.table, routed.decision
         if self._endpoint.kind is Kind.DRY_RUN:
             return answers.dry_run(routed, self.other(), self.live.version, self.decision_id)
-        if decision.refusal is not None:
-            why = decision.refusal
+        if (why := decision.refusal) is not None:
             return self._error(why.status, why.code, why.message, again_s=why.retry_after_s)
         found = [self.live.targets[decision.table, name] for name in decision.models]
         targets = attempts(found, table.retry.max_attempts, retry_allowed=routed.retry_allowed)
@@ -249,10 +257,7 @@ class RouteStage:
             return answers.model(self.live.plan, caller, endpoint.name, self.decision_id)
         encoding = encoding_of(headers)
         if encoding and endpoint.kind not in UNROUTED:
-            message = (
-                f"Bodies in content-encoding {encoding[:40]!r} can't be routed; send it plain."
-            )
-            return self._error(415, "unsupported_encoding", message)
+            return self._error(415, "unsupported_encoding", encoded(encoding))
         return Proceed()
 
     def _read(self, body: bytes) -> Step:
@@ -274,8 +279,7 @@ class RouteStage:
         return self.on_classified(None, None)
 
     def _submit(self, body: bytes) -> Step:
-        policy = self._caller.policy
-        return Submit(read_feedback(body), None if policy is None else policy.project)
+        return Submit(read_feedback(body), self._caller.project)
 
     def _error(
         self,

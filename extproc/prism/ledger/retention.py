@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, select, text
 
-from prism.ledger.tables import decisions, feedback
+from prism.ledger.tables import SIZED, decisions, feedback, prompts
 
 AT_ONCE = 2000
 """Decisions deleted in one transaction."""
@@ -44,12 +44,12 @@ def oldest_to_keep(connection: Connection, bounds: Bounds, now_s: float) -> int 
 
 
 def throw_away(connection: Connection, before_ms: int) -> bool:
-    """Delete the oldest decisions of before then, with their feedback; whether some are left."""
+    """Delete the oldest decisions of before then, with all of theirs; whether some are left."""
     old = select(decisions.c.decision_id).where(decisions.c.time_ms < before_ms)
     ids = list(connection.scalars(old.order_by(decisions.c.time_ms).limit(AT_ONCE)))
     for start in range(0, len(ids), 500):
         piece = ids[start : start + 500]
-        for table in (feedback, decisions):
+        for table in reversed(SIZED):
             connection.execute(delete(table).where(table.c.decision_id.in_(piece)))
     # What was said before then was said of something older; its decision may never have come.
     connection.execute(delete(feedback).where(feedback.c.time_ms < before_ms))
@@ -71,7 +71,10 @@ def used_bytes(connection: Connection) -> int:
         "ORDER BY time_ms DESC LIMIT :most) AS d"
     )
     width = connection.scalar(newest, {"most": _SAMPLE}) or 0
-    return int(rows * (float(width) + _OVERHEAD))
+    kept = connection.execute(
+        select(func.count(), func.coalesce(func.avg(func.length(prompts.c.kept)), 0))
+    ).one()
+    return int(rows * (float(width) + _OVERHEAD) + kept[0] * (float(kept[1]) + _OVERHEAD))
 
 
 def _cut(connection: Connection, share: float) -> int:

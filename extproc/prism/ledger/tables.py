@@ -84,6 +84,16 @@ feedback = Table(
 """What was said of a decision: one row for each id that its giver chose."""
 
 
+prompts = Table(
+    "prism_prompts",
+    metadata,
+    Column("decision_id", String(64), primary_key=True),
+    Column("how", String(20), nullable=False),
+    Column("kept", Text, nullable=False),
+)
+"""The words of prompts, redacted or encrypted as ``how`` says, where a project keeps them."""
+
+
 def _counted(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False)
 
@@ -127,7 +137,7 @@ summed_up = Table(
 )
 """The hours and days that are summed up: their decisions need not be looked at for sums."""
 
-SIZED = (decisions, feedback)
+SIZED = (decisions, feedback, prompts)
 """What counts against the ledger's bound on size."""
 CANDIDATE = (
     *("candidate_table", "candidate_generation", "candidate_of", "candidate_applied"),

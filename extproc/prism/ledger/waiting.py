@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from prism.ledger.entry import Ended
+from prism.prompt.kept import Prompt
 from prism.routing.record import Record
 
 MOST = 50_000
 """Decisions and outcomes that may wait: about 100 MB at most."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Of prompts that may wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +22,18 @@ class Batch:
 
     records: dict[str, Record] = field(default_factory=dict)
     ended: dict[str, Ended] = field(default_factory=dict)
+    prompts: dict[str, Prompt] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.records) + len(self.ended)
+        return len(self.records) + len(self.ended) + len(self.prompts)
 
     def singly(self) -> Iterator[Batch]:
         """The same as one batch for each decision id."""
-        for name in self.records | self.ended:
-            record, ended = self.records.get(name), self.ended.get(name)
+        for name in self.records | self.ended | self.prompts:
             yield Batch(
-                {} if record is None else {name: record}, {} if ended is None else {name: ended}
+                {name: self.records[name]} if name in self.records else {},
+                {name: self.ended[name]} if name in self.ended else {},
+                {name: self.prompts[name]} if name in self.prompts else {},
             )
 
 
@@ -37,8 +42,10 @@ class Waiting:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._items: deque[Record | Ended] = deque()
+        self._items: deque[Record | Ended | Prompt] = deque()
+        self._bytes_put = self._bytes_taken = 0
         self.lost = 0
+        self.prompts_lost = 0
 
     def __len__(self) -> int:
         return len(self._items)
@@ -50,6 +57,16 @@ class Waiting:
         else:
             self.lost += 1
 
+    def prompted(self, prompt: Prompt) -> None:
+        """The same for a prompt, which may be large."""
+        size = len(prompt.body)
+        waiting = self._bytes_put - self._bytes_taken
+        if len(self._items) < self._most and waiting + size <= MOST_BYTES:
+            self._bytes_put += size
+            self._items.append(prompt)
+        else:
+            self.prompts_lost += 1
+
     def take(self, most: int) -> Batch:
         """The oldest, ``most`` at most."""
         batch, items = Batch(), self._items
@@ -57,6 +74,9 @@ class Waiting:
             item = items.popleft()
             if isinstance(item, Record):
                 batch.records[item.decision_id] = item
+            elif isinstance(item, Prompt):
+                self._bytes_taken += len(item.body)
+                batch.prompts[item.decision_id] = item
             else:
                 batch.ended[item.decision_id] = item
         return batch

@@ -14,10 +14,13 @@ from typing import Any
 
 from prism.ledger.batch import write_batch
 from prism.ledger.entry import Ended
+from prism.ledger.prompts import keep_prompts, sealed
 from prism.ledger.retention import Bounds, oldest_to_keep, throw_away
+from prism.ledger.sealing import Keys, Sealing
 from prism.ledger.store import Away, Refused, Store, WrongVersion
 from prism.ledger.stretches import forget_sums, sum_up
 from prism.ledger.waiting import MOST, Batch, Waiting
+from prism.prompt.kept import Prompt
 from prism.routing.record import Outcome, Record
 
 log = logging.getLogger(__name__)
@@ -45,11 +48,13 @@ class Writer:
         bounds: Bounds,
         clock: Callable[[], float] = time.time,
         most_waiting: int = MOST,
+        keys: Keys | None = None,
     ) -> None:
         self._store = store
         self._bounds = bounds
         self._clock = clock
         self._waiting = Waiting(most_waiting)
+        self._sealing = Sealing(keys or Keys(None))
         self._batch = Batch()
         self._stop = threading.Event()
         self._prepared = False
@@ -65,6 +70,10 @@ class Writer:
     def decided(self, record: Record) -> None:
         """A decision was made. Never blocks."""
         self._waiting.add(record)
+
+    def prompted(self, prompt: Prompt) -> None:
+        """A prompt is to be kept. Never blocks."""
+        self._waiting.prompted(prompt)
 
     def ended(self, decision_id: str, outcome: Outcome, cost_usd: float | None) -> None:
         """A request is over. Never blocks."""
@@ -86,6 +95,11 @@ class Writer:
             "lost": self._waiting.lost,
             "refused": self._refused,
             "trouble": self._trouble,
+            "prompts": {
+                "lost": self._waiting.prompts_lost,
+                "refused": self._sealing.refused,
+                "trouble": self._sealing.trouble,
+            },
         }
 
     def _run(self) -> None:
@@ -132,9 +146,11 @@ class Writer:
                     log.error("the ledger does not take a decision: %s", refused)
 
     def _write_whole(self, batch: Batch) -> None:
+        prompts = sealed(batch.prompts.values(), self._sealing)
         try:
             with self._store.writing() as connection:
                 write_batch(connection, batch.records.values(), batch.ended)
+                keep_prompts(connection, prompts)
         except Away:
             self._prepared = False  # it may come back empty
             raise

@@ -27,6 +27,7 @@ from prism.routing.catalog import (
     Policy,
     Predictor,
     Price,
+    Prompts,
     Provider,
     Racing,
     Retry,
@@ -165,6 +166,8 @@ def _policy(resource: Resource, default_table: str) -> Policy:
             Budget(Period(b["period"]), float(b["maxCost"]), WhenSpent(b["action"]))
             for b in spec["budgets"]
         ),
+        # Not there in a snapshot of an older operator.
+        prompts=Prompts(spec.get("prompts", Prompts.NOT_KEPT)),
     )
 
 

@@ -270,6 +270,14 @@ class Budget:
     action: WhenSpent
 
 
+class Prompts(StrEnum):
+    """What is kept of a project's prompts."""
+
+    NOT_KEPT = "NotKept"
+    REDACTED = "Redacted"
+    ENCRYPTED = "Encrypted"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A compiled ProjectPolicy.
@@ -294,6 +302,7 @@ class Policy:
     limits: Limits
     anonymous: bool
     budgets: tuple[Budget, ...] = ()
+    prompts: Prompts = Prompts.NOT_KEPT
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,11 @@ class Caller:
     policy: Policy | None
     table: Table
 
+    @property
+    def project(self) -> str | None:
+        """The policy's, where one holds."""
+        return None if self.policy is None else self.policy.project
+
 
 @dataclass(frozen=True, slots=True)
 class Denied:

@@ -124,6 +124,9 @@ def _after(said: Mapping[str, Any]) -> Iterator[Branch]:
         if (tried := outcome.get("attempts")) is not None:
             yield "attempts", f"{tried}, in the order {', '.join(said['models'])}", _tried(outcome)
         yield "outcome", _outcome(outcome), [*_spent(outcome, said["costUsd"])]
+    if "prompt" in said:
+        words = said["prompt"]
+        yield "prompt", "none is kept" if words is None else "", (words or "").splitlines()
     if said["feedback"]:
         yield "feedback", "", [_feedback(one) for one in said["feedback"]]
 

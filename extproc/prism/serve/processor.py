@@ -174,6 +174,7 @@ class Processor:
                 ),
                 # A dry run is nobody's traffic.
                 for_good=not stage.dry_run,
+                prompt=stage.prompt,
             )
 
     async def _attempt(self, live: Live, context: Any) -> None:

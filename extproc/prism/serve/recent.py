@@ -6,6 +6,7 @@ import dataclasses
 from collections import OrderedDict
 from typing import Protocol
 
+from prism.prompt.kept import Prompt
 from prism.routing.record import Outcome, Record
 
 
@@ -14,6 +15,9 @@ class Keeper(Protocol):
 
     def decided(self, record: Record) -> None:
         """A decision was made."""
+
+    def prompted(self, prompt: Prompt) -> None:
+        """Its project keeps its prompt."""
 
     def ended(self, decision_id: str, outcome: Outcome, cost_usd: float | None) -> None:
         """Its request is over."""
@@ -37,10 +41,12 @@ class Recent:
         self.lost = 0
         """Outcomes whose decision was no longer (or never) here."""
 
-    def add(self, record: Record, *, for_good: bool = True) -> None:
-        """Keep a decision; ``for_good`` hands it on."""
+    def add(self, record: Record, *, for_good: bool = True, prompt: Prompt | None = None) -> None:
+        """Keep a decision; ``for_good`` hands it on, and its ``prompt``, which is not kept here."""
         if for_good and self._keeper is not None:
             self._keeper.decided(record)
+            if prompt is not None:
+                self._keeper.prompted(prompt)
         self._records[record.decision_id] = record
         if len(self._records) > self._size:
             oldest, _ = self._records.popitem(last=False)

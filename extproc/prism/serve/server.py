@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from aiohttp import web
 from prism.envoy.sockets import sockets
 from prism.ledger.address import Address
 from prism.ledger.retention import Bounds
+from prism.ledger.sealing import Keys
 from prism.ledger.store import Store
 from prism.ledger.writer import Writer
 from prism.serve.admin import Admin
@@ -31,6 +31,7 @@ from prism.serve.credentials import Credentials
 from prism.serve.envoy_admin import EnvoyAdmin
 from prism.serve.feedback import Submissions
 from prism.serve.folder import FolderSource
+from prism.serve.garbage import tune_garbage_collection
 from prism.serve.handler import ExtProc
 from prism.serve.learning import Learning
 from prism.serve.operator_source import OperatorSource
@@ -76,7 +77,8 @@ class ServerSettings:
     operator stores its snapshot. ``socket`` is the unix socket for Envoy, ``envoy_admin`` that
     of Envoy's admin interface. ``admin`` is host and port of the admin endpoints, ``None`` for
     none; so is ``console``. ``ledger`` is where decisions are kept within ``ledger_bounds``,
-    ``None`` for nowhere.
+    ``None`` for nowhere; ``prompt_key`` is the file of the keys that prompts in it are encrypted
+    with.
     """
 
     source: Path | Operator
@@ -87,6 +89,7 @@ class ServerSettings:
     admin: tuple[str, int] | None
     stored: Path | None = None
     ledger: Address | None = None
+    prompt_key: Path | None = None
     ledger_bounds: Bounds = field(default_factory=Bounds)
     budgets: BudgetSettings = BudgetSettings()
     telemetry: Telemetry = field(default_factory=lambda: read_settings({}))
@@ -146,7 +149,7 @@ class Server:
             stack.push_async_callback(_stop, servers)
             for server in servers:
                 await server.start()
-            _tune_garbage_collection()
+            tune_garbage_collection()
             parts = [rollout.status, source.status]
             if ledger is not None:
                 parts.append(lambda: {"ledger": ledger.status()})
@@ -169,7 +172,8 @@ class Server:
             await self._work(rollout, source, stop)
 
     def _ledger(self, store: Store, stack: AsyncExitStack) -> Writer:
-        writer = Writer(store, self._settings.ledger_bounds)
+        settings = self._settings
+        writer = Writer(store, settings.ledger_bounds, keys=Keys(settings.prompt_key))
         writer.start()
         # Off the event loop, and after every request is over.
         stack.push_async_callback(asyncio.to_thread, writer.close)
@@ -289,14 +293,3 @@ def _grpc_servers(socket: Path, handlers: Sequence[grpc.GenericRpcHandler]) -> l
 
 async def _stop(servers: Sequence[Any]) -> None:
     await asyncio.gather(*(server.stop(grace=5) for server in servers))
-
-
-def _tune_garbage_collection() -> None:
-    """What is there now stays: look at it no more, and at the young ones less often.
-
-    Decisions kept in memory make each full collection long; nearly all garbage of a request
-    is freed by reference counts anyway.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
