@@ -133,7 +133,9 @@ class Controller:
 
     async def lead(self) -> None:
         """Hand out, store and report until cancelled."""
-        reporter = Reporter(self._resources, self.inventory, self._events, self._metrics)
+        reporter = Reporter(
+            self._resources, self.inventory, self._events, self._metrics, self.changed
+        )
         try:
             self._metrics.leader.set(1)
             await self._take_over()

@@ -53,15 +53,22 @@ class Standing:
 
 
 class Reporter:
-    """Statuses and Events of one term of leadership."""
+    """Statuses and Events of one term of leadership. ``changed`` is called where the answer to
+    a status tells of a newer spec."""
 
     def __init__(
-        self, resources: Resources, inventory: Inventory, events: Recorder, metrics: Metrics
+        self,
+        resources: Resources,
+        inventory: Inventory,
+        events: Recorder,
+        metrics: Metrics,
+        changed: Callable[[], None],
     ) -> None:
         self._resources = resources
         self._inventory = inventory
         self._events = events
         self._metrics = metrics
+        self._changed = changed
         self._standing: Standing | None = None
         self._wake = asyncio.Event()
         self._todo: dict[Key, tuple[Observed, Status]] = {}
@@ -219,7 +226,10 @@ class Reporter:
             self._wake.set()
             return
         self._metrics.status_writes.inc()
-        self._inventory.put(written)
+        # Somebody may have applied a new spec just before: then this tells of it first, and what
+        # the watch tells of it later is older than what is known.
+        if self._inventory.put(written):
+            self._changed()
         subject = subject_of(one.key, one.uid)
         self._said += [(subject, message) for message in transitions(status, one.status)]
         # Statuses first: the API server has enough to do with those.

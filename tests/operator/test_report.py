@@ -58,6 +58,7 @@ class Parts:
         self.inventory = Inventory()
         self.documents: dict[Key, Document] = {}
         self.rollout = Rollout()
+        self.changes = 0
         self._live: Any = None
         self.put(*documents)
         self.server = ApiServer(self.documents)
@@ -66,7 +67,11 @@ class Parts:
             self.inventory,
             Nobody(),  # type: ignore[arg-type]
             Metrics(),
+            self._heard,
         )
+
+    def _heard(self) -> None:
+        self.changes += 1
 
     def put(self, *documents: Document) -> None:
         """Resources as they are now."""
@@ -198,3 +203,24 @@ async def test_a_restart_over_what_is_as_it_was_writes_nothing(
         # Long enough for numbers alone to have been written, too.
         await asyncio.sleep(0.2)
     assert [name for name, _ in server.written] == ["other"]
+
+
+async def test_a_change_that_the_answer_to_a_status_tells_of_first_is_not_lost() -> None:
+    parts = Parts([table("main")])
+    parts.settle()
+    (key,) = parts.documents
+    async with running(parts) as server:
+        await until(lambda: server.begun == ["main"])
+        # Somebody applies another spec while the status is under way.
+        newer = {**parts.documents[key]}
+        newer["metadata"] = {**newer["metadata"], "generation": 2, "resourceVersion": "50"}
+        parts.documents[key] = newer
+        server.open.set()
+        await until(lambda: parts.changes == 1)
+        observed = parts.inventory.get(key)
+        assert observed is not None
+        assert observed.generation == 2
+        # What the watch says of it now is old news.
+        assert not parts.inventory.put(
+            newer | {"metadata": {**newer["metadata"], "resourceVersion": "50"}}
+        )
