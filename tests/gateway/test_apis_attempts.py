@@ -98,8 +98,9 @@ def test_an_answer_that_cannot_be_translated_is_failed_over(
     assert raw.parse().choices[0].message.content
 
 
-def test_a_model_whose_streams_cannot_be_translated_goes_last(tmp_path: Path) -> None:
-    asked: Any = {"model": "auto", "messages": HI, "stream": True, "extra_headers": SPORT}
+@STREAM
+def test_a_model_whose_answers_cannot_be_translated_goes_last(tmp_path: Path, stream: bool) -> None:
+    asked: Any = {"model": "auto", "messages": HI, "stream": stream, "extra_headers": SPORT}
     with (
         both_apis.running(tmp_path) as (providers, gateway),
         openai.OpenAI(base_url=gateway.base_url, api_key=config.CLIENT_KEY, max_retries=0) as chat,

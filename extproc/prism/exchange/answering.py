@@ -16,10 +16,11 @@ class Answering:
     """Headers, then the body: in one piece, or piece by piece where it is a stream.
 
     What can't be read counts as a failed attempt (502), so that the next model may answer; but
-    for streams, whose headers are out by then: they end with an error of their own.
+    for streams, whose headers are out by then: they end with an error of their own. ``unread``
+    says that it was so; Envoy's log of attempts has only the provider's status.
     """
 
-    __slots__ = ("_api", "_decision_id", "_request", "_status", "_stream")
+    __slots__ = ("_api", "_decision_id", "_request", "_status", "_stream", "unread")
 
     def __init__(self, api: Api, request: bytes, decision_id: str) -> None:
         """``api`` is the client's, ``request`` what it sent."""
@@ -28,6 +29,7 @@ class Answering:
         self._decision_id = decision_id
         self._status = 0
         self._stream: OpenAiStream | AnthropicStream | None = None
+        self.unread = False
 
     def on_headers(self, event: AnswerHeaders) -> AnswerTaken | Reply:
         """See what comes, and how it is to come."""
@@ -56,5 +58,6 @@ class Answering:
         return int(self._decision_id[:12] or "0", 16) // 1000
 
     def _bad(self, why: str) -> Reply:
+        self.unread = True
         message = f"The provider's answer can't be translated: {why}"
         return error(502, "bad_answer", message, decision_id=self._decision_id, api=self._api)

@@ -73,6 +73,11 @@ class AttemptStage:
         self.decision_id = ""
         self.ended: str | None = None
 
+    @property
+    def model(self) -> str:
+        """Whose answer this attempt is to have."""
+        return self._target.model
+
     def on_headers(self, event: RequestHeaders) -> Step:
         """Find the target of this attempt."""
         headers = event.headers

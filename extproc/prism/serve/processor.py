@@ -195,7 +195,11 @@ class Processor:
             return
         await context.write(_encode(stage.on_body(message.request_body.body), on_body=True))
         if stage.answering is not None:
-            await _translate(stage.answering, context)
+            try:
+                await _translate(stage.answering, context)
+            finally:  # Envoy may end the stream with the answer that is its last
+                if stage.answering.unread:
+                    self._health.failed(stage.model, at=time.time())
 
 
 async def _translate(answering: Answering, context: Any) -> None:
