@@ -231,14 +231,12 @@ def _outcome(entry: HTTPAccessLogEntry, trace_id: str | None) -> Outcome:
     common, response = entry.common_properties, entry.response
     metadata = common.metadata.filter_metadata
     usage = metadata[USAGE].fields if USAGE in metadata else {}
-
-    def tokens(key: str) -> int | None:
-        # A provider's own words: only a count is taken as one.
-        if key not in usage or usage[key].WhichOneof("kind") != "number_value":
-            return None
-        number = usage[key].number_value
-        return int(number) if 0 <= number < MOST_TOKENS else None
-
+    # A provider's own words: only a count is taken as one.
+    tokens = {
+        key: int(value.number_value)
+        for key, value in usage.items()
+        if value.HasField("number_value") and 0 <= value.number_value < MOST_TOKENS
+    }.get
     read, created = tokens("cache_read"), tokens("cache_created")
     taken = tokens("input")
     if taken is not None:
