@@ -213,7 +213,13 @@ async def test_a_change_that_the_answer_to_a_status_tells_of_first_is_not_lost()
         await until(lambda: server.begun == ["main"])
         # Somebody applies another spec while the status is under way.
         newer = {**parts.documents[key]}
-        newer["metadata"] = {**newer["metadata"], "generation": 2, "resourceVersion": "50"}
+        version = int(newer["metadata"]["resourceVersion"]) + 1
+        newer["metadata"] = {
+            **newer["metadata"],
+            "generation": 2,
+            "resourceVersion": str(version),
+        }
+        watched = {**newer, "metadata": dict(newer["metadata"])}
         parts.documents[key] = newer
         server.open.set()
         await until(lambda: parts.changes == 1)
@@ -221,6 +227,4 @@ async def test_a_change_that_the_answer_to_a_status_tells_of_first_is_not_lost()
         assert observed is not None
         assert observed.generation == 2
         # What the watch says of it now is old news.
-        assert not parts.inventory.put(
-            newer | {"metadata": {**newer["metadata"], "resourceVersion": "50"}}
-        )
+        assert not parts.inventory.put(watched)
