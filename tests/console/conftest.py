@@ -41,7 +41,8 @@ def url(seen: Seen) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
+# While Playwright runs, so does an event loop in this thread: no test beside it could have one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if found() is None:
         if os.environ.get("PRISM_REQUIRE_BROWSER"):
