@@ -11,7 +11,9 @@ import pytest
 from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest, ProcessingResponse
 
 from prism.envoy.names import EXT_PROC, METADATA
+from prism.prompt.kept import Prompt
 from prism.routing.catalog import Budget, Period, Task, WhenSpent
+from prism.routing.record import Outcome, Record
 from prism.serve.budget import RetryBudgets
 from prism.serve.classifying import Answer
 from prism.serve.conversations import Conversations
@@ -45,6 +47,8 @@ class Knows:
         return classified(Task(word)), None
 
     async def classify(self, text: str, deadline_ms: float) -> Answer:
+        if text.endswith("full"):
+            return None, "the classifier is overloaded"
         await asyncio.sleep(0)
         return classified(Task.CODE), None
 
@@ -61,12 +65,29 @@ class Context:
         raise Aborted
 
 
+class Keeper:
+    """Keeps the ids of decisions, as often as it is told of them."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def decided(self, record: Record) -> None:
+        self.told.append(record.decision_id)
+
+    def prompted(self, prompt: Prompt) -> None:
+        raise AssertionError("nobody asked for it")
+
+    def ended(self, decision_id: str, outcome: Outcome, cost_usd: float | None) -> None:
+        raise AssertionError("nothing ends here")
+
+
 class Replica:
     def __init__(self, budget_usd: float = 1e6) -> None:
         clock = Clock()
         budget = Budget(Period.MONTH, budget_usd, WhenSpent.REFUSE)
         acme = policy(anonymous=True, budgets=(budget,))
-        self.recent = Recent()
+        self.keeper = Keeper()
+        self.recent = Recent(keeper=self.keeper)
         self.knows = Knows()
         self.processor = Processor(
             self.knows,
@@ -118,6 +139,13 @@ async def test_each_gets_its_own_answer() -> None:
     kept = replica.recent.newest(100)
     assert len({record.decision_id for record in kept}) == len(tasks)
     assert sorted(record.decision.task for record in kept) == sorted(wanted)
+
+
+async def test_each_is_remembered_once_also_where_a_slow_classifier_says_no_at_once() -> None:
+    replica = Replica()
+    await together(replica.ask("code 1"), replica.ask("slow and full"), replica.ask("slow 3"))
+    await asyncio.sleep(0)
+    assert len(replica.keeper.told) == len(set(replica.keeper.told)) == 3
 
 
 async def test_one_that_fails_takes_none_with_it() -> None:

@@ -17,6 +17,8 @@ from prism.routing.record import Record
 AT_ONCE = 50
 """Rows handed to the driver at a time. While Python makes rows, the requests of this process wait
 for the interpreter: so it is done in small pieces."""
+_MOST_VALUES = 999
+"""Values of one statement: SQLite took no more before version 3.32."""
 _JSON = ("record", "tried")
 """Columns whose values the driver must be given as text."""
 
@@ -50,13 +52,14 @@ class _Statement:
         self._text = str(compiled)
         # The order of values, where the driver knows them by their places.
         self._order: Sequence[str] | None = compiled.positiontup
-        self._row = ""
+        self._row, self._at_once = "", AT_ONCE
         if isinstance(statement, Insert) and self._order is not None:
             self._row = f"({', '.join('?' * len(self._order))})"
+            self._at_once = min(AT_ONCE, _MOST_VALUES // len(self._order))
 
     def run(self, connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
         """Run it for each of the rows."""
-        for piece in _pieces(map(self._values, rows)):
+        for piece in _pieces(map(self._values, rows), self._at_once):
             if self._row:
                 # One statement for all: sqlite3 lets go of the interpreter once, not for each row.
                 text = self._text.replace(self._row, ", ".join([self._row] * len(piece)), 1)
@@ -94,11 +97,11 @@ def _statements(connection: Connection) -> tuple[_Statement, _Statement]:
     return _made[dialect.name]
 
 
-def _pieces(rows: Iterable[Any]) -> Iterable[list[Any]]:
+def _pieces(rows: Iterable[Any], size: int) -> Iterable[list[Any]]:
     piece: list[Any] = []
     for row in rows:
         piece.append(row)
-        if len(piece) == AT_ONCE:
+        if len(piece) == size:
             yield piece
             piece = []
     if piece:

@@ -81,8 +81,10 @@ class SmallRequests:
                 self._decide(request)
         for request in here:
             request.taken_up.set_result(None)
-        # Envoy need not wait for what only the console and replays read.
-        asyncio.get_running_loop().call_soon(self._remember, here)
+        # Envoy need not wait for what only the console and replays read. Those that have no answer
+        # yet are remembered when they have.
+        answered = [request for request in here if request.answer is not None]
+        asyncio.get_running_loop().call_soon(self._remember, answered)
 
     def _begin(self, request: _Request) -> None:
         try:
@@ -145,5 +147,4 @@ class SmallRequests:
 
     def _remember(self, requests: Sequence[_Request]) -> None:
         for request in requests:
-            if request.answer is not None:
-                self._processor.remember(request.stage, request.clock)
+            self._processor.remember(request.stage, request.clock)
