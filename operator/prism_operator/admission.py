@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from prism.resources import ROUTING_TABLE, Problem
+from prism.resources import PROJECT_POLICY, ROUTING_TABLE, Problem
 from prism_operator.observed import Key, Observed, claimed_by, observe
 from prism_operator.settle import settle
 from prism_operator.settlement import Settlement
@@ -50,24 +50,46 @@ def review(
 def _beside(
     asked: Observed, there: Mapping[Key, Observed], settled: Settlement
 ) -> dict[Key, Observed]:
-    """The resources that may change the verdict: for a table all, for a policy the tables and
-    the policies that want the same. Judging one of 2,000 policies stays quick by that."""
+    """The resources that may change the verdict: all, but for a policy beside tables that stay
+    as they are only the tables and the policies that want the same, or the same as one that does.
+    Judging one of 2,000 policies stays quick by that."""
     others = {key: one for key, one in there.items() if key != asked.key}
-    if asked.key.kind == ROUTING_TABLE:
+    if asked.key.kind == ROUTING_TABLE or _unsettled(others, settled):
         return others
-    return {
-        key: one
-        for key, one in others.items()
-        if key.kind == ROUTING_TABLE
-        or key.label == asked.key.label
-        or asked.claimed & one.claimed
-        or asked.claimed & _held(key, settled)
+    related = _related(asked, others, settled)
+    return {key: one for key, one in others.items() if key.kind == ROUTING_TABLE or key in related}
+
+
+def _unsettled(others: Mapping[Key, Observed], settled: Settlement) -> bool:
+    """Whether the fate of a table is still open, which policies decide that have nothing else to
+    do with each other: one may break it, and others be wrong without it. Or whether nothing may
+    change for the sake of one policy."""
+    for key, one in others.items():
+        live = settled.live.get(key)
+        if key.kind == ROUTING_TABLE:
+            if one.resource is None or live is None or one.resource.generation != live.generation:
+                return True
+        elif live is None and one.status.get("snapshot"):
+            return True
+    gone = (key for key in settled.live if key.kind == ROUTING_TABLE and key not in others)
+    return bool(settled.withheld) or next(gone, None) is not None
+
+
+def _related(asked: Observed, others: Mapping[Key, Observed], settled: Settlement) -> set[Key]:
+    """The policies that claim what ``asked`` does, now or by what is in force of them, those that
+    claim what one of these does, and so on."""
+    wants = {
+        key: _wanted(one, settled) for key, one in others.items() if key.kind == PROJECT_POLICY
     }
+    taken, found = set(_wanted(asked, settled)), set[Key]()
+    while new := [k for k, w in wants.items() if k not in found and not taken.isdisjoint(w)]:
+        found.update(new)
+        taken.update(*(wants[key] for key in new))
+    return found
 
 
-def _held(key: Key, settled: Settlement) -> frozenset[str]:
-    """What a refused policy still holds by its last good version."""
-    verdict = settled.verdicts.get(key)
-    if verdict is None or verdict.accepted:
-        return frozenset()
-    return claimed_by(settled.live.get(key))
+def _wanted(one: Observed, settled: Settlement) -> frozenset[str]:
+    """What a policy may hold: its name, which is global to a gateway, and its claims."""
+    live = settled.live.get(one.key)
+    held = frozenset[str]() if live is None or live is one.resource else claimed_by(live)
+    return one.claimed | held | {one.key.label}

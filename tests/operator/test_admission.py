@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 
 from prism_operator.admission import review
+from prism_operator.observed import Key
 from prism_operator.settlement import Settlement
 
 from .cluster_state import Document, digest, observed, policy, settled, table
 from .test_settle import variants
+from .test_settle_candidate import with_candidates
+
+Make = Callable[[random.Random], list[Document]]
 
 
 def reviewed(document: Document, there: list[Document], live: Settlement | None = None) -> bool:
@@ -53,27 +58,54 @@ def test_a_table_is_judged_by_the_policies_that_use_it() -> None:
     assert reviewed(table(models=("small", "large", "huge"), generation=2), there)
 
 
-@pytest.mark.parametrize("seed", range(15))
-def test_the_verdict_is_that_of_the_status(seed: int) -> None:
+def test_a_claim_that_its_claimant_loses_to_another_is_free() -> None:
+    """The first holds what the second wants as well, so the second does not go live, and the
+    third may have what only the second claims besides."""
+    first, both = {"project": "one"}, {"project": "one", "apiKeys": [digest("b")]}
+    there = [
+        table(),
+        policy("first", first, created="2026-01-01T00:00:00Z"),
+        policy("second", both, created="2026-01-01T00:00:01Z"),
+    ]
+    assert reviewed(policy("third", {"apiKeys": [digest("b")]}), there)
+
+
+def test_a_table_that_another_policy_holds_back_is_judged_as_it_is_live() -> None:
+    good = settled([table(), policy("other", {"models": {"allowed": ["large"]}})])
+    there = [
+        table(models=("small", "huge"), generation=2),
+        policy("other", {"models": {"allowed": ["large"]}}),
+    ]
+    assert not reviewed(policy("acme", {"models": {"allowed": ["huge"]}}), there, good)
+    assert reviewed(policy("acme", {"models": {"allowed": ["small"]}}), there, good)
+
+
+@pytest.mark.parametrize("make", [variants, with_candidates])
+@pytest.mark.parametrize("seed", [*range(30), 33, 65, 71, 79, 87])
+def test_the_verdict_is_that_of_the_status(seed: int, make: Make) -> None:
     rng = random.Random(seed)
-    live = settled([])
-    for _ in range(10):
-        there = variants(rng)
+    live, there = settled([]), list[Document]()
+    for turn in range(10):
+        there = make(rng) if turn % 2 == 0 else [*tables(there), *policies(make(rng))]
         live = settled(there, live)
-        asked = rng.choice(variants(rng) or [table()])
-        name = (asked["kind"], asked["metadata"]["namespace"], asked["metadata"]["name"])
-        others = [
-            d
-            for d in there
-            if (d["kind"], d["metadata"]["namespace"], d["metadata"]["name"]) != name
-        ]
-        known = [d for d in there if d not in others]
-        asked["metadata"]["generation"] = 99
-        created = known[0]["metadata"]["creationTimestamp"] if known else "9999"
-        asked["metadata"]["creationTimestamp"] = created
+        asked = rng.choice(make(rng) or [table()])
+        others = [one for one in there if identity(one) != identity(asked)]
+        before = [one for one in there if identity(one) == identity(asked)]
+        created = before[0]["metadata"]["creationTimestamp"] if before else "9999"
+        asked["metadata"] |= {"generation": 99, "creationTimestamp": created}
         found = review(asked, observed(there), live)
-        after = settled([*others, asked], live)
-        [key] = [k for k in after.verdicts if tuple(k) == name]
-        if after.withheld and not found.allowed:
-            continue
-        assert found.allowed == after.verdicts[key].accepted, (found, after.verdicts[key])
+        after = settled([*others, asked], live).verdicts[identity(asked)]
+        assert found.allowed == after.accepted, (found, after)
+
+
+def identity(document: Document) -> Key:
+    metadata = document["metadata"]
+    return Key(document["kind"], metadata["namespace"], metadata["name"])
+
+
+def tables(documents: list[Document]) -> list[Document]:
+    return [one for one in documents if one["kind"] == "RoutingTable"]
+
+
+def policies(documents: list[Document]) -> list[Document]:
+    return [one for one in documents if one["kind"] == "ProjectPolicy"]
