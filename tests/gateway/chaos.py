@@ -2,8 +2,8 @@
 
 All cases meet one gateway, and nothing is switched between them. What the gateway learns of a
 model in one case must not matter to another, and three failures in a row do: so cases are spread
-over lanes, each with a table and a project of its own. A lane's cells name, in this order, a
-model whose provider fails, one that the project is denied, and one that is well.
+over lanes of two, each with a table and a project of its own. A lane's cells name, in this order,
+a model whose provider fails, one that the project is denied, and one that is well.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from itertools import product
 from typing import Any
 
 from prism.providers import Fault, FaultKind, ProviderSpec
+from prism.serve.health import FAILURES
 
 from . import config
 
@@ -62,16 +63,16 @@ FAULTS = {
     "garbage": (Fault(kind=FaultKind.GARBAGE), Ends.PASSED_ON),
 }
 RACED_ONLY = {"late"}
-FAILURES = {"401", "429", "503", "reset", "hang", "cut", "stream-error"}
-"""What counts against a model."""
+LANE = FAILURES - 1
+"""Cases of a lane: a model rests after so many failures and one more. Which faults count as one
+depends on who asks, and news of an answer between them may come late; so it is for all."""
 MODES = {False: "balanced", True: "sport"}
 """Sport is raced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A table and a project for cases of one fault, which stream or do not: two of them, where
-    the fault counts against the model."""
+    """A table and a project for ``LANE`` cases of one fault, which stream or do not."""
 
     what: str
     stream: bool
@@ -180,8 +181,7 @@ def cases() -> Iterator[Case]:
         for fails, ways in asked.items():
             ways = [way for way in ways if way[0] or what not in RACED_ONLY]
             for number, way in enumerate(ways):
-                lane = Lane(what, stream, number // 2 if what in FAILURES else 0, fails)
-                yield Case(lane, *way)
+                yield Case(Lane(what, stream, number // LANE, fails), *way)
 
 
 def upstream(model: str) -> str:
@@ -227,7 +227,12 @@ def _table(lane: Lane, urls: Mapping[str, str]) -> dict[str, Any]:
         ],
         "models": [_model(lane.model(provider), provider) for provider in lane.providers],
         "cells": {task: dict.fromkeys((*MODES.values(), "eco"), names) for task in config.CELLS},
-        "retry": {"maxAttempts": 3, "attemptTimeout": "3s" if lane.what == "hang" else "1m"},
+        # On a busy machine 5 MB may take a while, too.
+        "retry": {
+            "maxAttempts": 3,
+            "attemptTimeout": "4s" if lane.what == "hang" else "1m",
+            "totalTimeout": "10m",
+        },
         "racing": {"modes": [MODES[True]], "waitMs": wait, "maxShare": 1},
     }
 
