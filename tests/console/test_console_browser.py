@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -24,9 +25,9 @@ from prism.ledger.sums import Only
 from .browser import pictures
 from .serving import Seen, serving
 from .test_console_access import TOKEN
-from .traffic import DEMO, demo, month
+from .traffic import DEMO, demo, month, trying
 
-PAGES = ("", "decisions", "routing", "spend", "quality", "table", "health")
+PAGES = ("", "decisions", "routing", "spend", "quality", "table", "candidate", "health")
 Scheme = Literal["light", "dark"]
 PATIENCE_MS = 60_000
 """A busy machine is slow; nothing here waits this long where all is well."""
@@ -181,6 +182,34 @@ def test_a_table_is_tried(browser: Browser, url: str) -> None:
         assert Axe().run(page).violations_count == 0
         page.locator("#tried a").first.click()
         assert page.get_by_role("heading", level=1).inner_text().startswith("Decision ")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_table_and_its_candidate(browser: Browser, tmp_path: Path, scheme: Scheme) -> None:
+    store = Store(Address.file(tmp_path / "candidate.db"))
+    store.prepare()
+    month(store, trying(20), time.time(), a_day=20)
+    with serving(Seen(trying(20), store), Access(None)) as url, opened(browser, scheme) as page:
+        page.goto(f"{url}/table?window=30d&task=code")
+        page.locator("dl").get_by_role("link", name="next").click()
+        page.wait_for_url("**/candidate?window=30d&table=default&task=code")
+        assert page.get_by_role("heading", name="default → next").is_visible()
+        assert page.get_by_text("20% of conversations (a canary)").is_visible()
+        page.goto(f"{url}/candidate?window=30d")
+        if (folder := pictures()) is not None:
+            page.screenshot(path=folder / f"canary-{scheme}.png", full_page=True)
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.get_by_role("link", name="reasoning").click()
+        page.wait_for_url("**/candidate?window=30d&task=reasoning")
+        assert page.locator("table", has_text="Pairs of models").locator("tbody tr").count() > 0
+        page.locator("table", has_text="Pairs of models").locator("tbody a").first.click()
+        page.wait_for_url("**/decisions/*")
+        assert page.get_by_text("compared").first.is_visible()
+    store.close()
 
 
 def test_signing_in(browser: Browser, seen: Seen) -> None:

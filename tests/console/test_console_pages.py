@@ -33,7 +33,7 @@ from .serving import Seen, serving
 from .traffic import DEMO, demo, month
 
 MONTH = Asked(Window.MONTH)
-PATHS = ("/", "/decisions", "/routing", "/spend", "/quality", "/table", "/health")
+PATHS = ("/", "/decisions", "/routing", "/spend", "/quality", "/table", "/candidate", "/health")
 
 
 def text_of(html: str) -> str:

@@ -14,13 +14,18 @@ from prism.ledger.feedback import keep_feedback
 from prism.ledger.store import Store
 from prism.ledger.stretches import sum_up
 from prism.resources import compile_resources, read_folder
+from prism.routing.budget import NOTHING_SPENT
+from prism.routing.candidate_table import CandidateTable
 from prism.routing.catalog import MODES, TASKS, Capability, Catalog, Limits, Task
 from prism.routing.decide import Health, decide
+from prism.routing.decision import Decision
 from prism.routing.feedback import Feedback
 from prism.routing.identify import Caller
+from prism.routing.other import other_of
 from prism.routing.plan import Plan, compile_plan
 from prism.routing.record import Outcome, Record, spent_usd
 from prism.routing.signals import Classification, Signals
+from prism.routing.trial import Trial, decide_tried
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo"
 DAYS = 30
@@ -32,6 +37,20 @@ def demo() -> Catalog:
     """The catalog of ``make demo``."""
     resources, _ = read_folder(DEMO)
     return compile_resources(resources)[0]
+
+
+def trying(percent: int) -> Catalog:
+    """The same with a candidate, which begins with another model at code and at reasoning, for
+    ``percent`` of conversations."""
+    live = demo()
+    table = live.tables[live.default_table]
+    cells = {
+        key: models[::-1] if key[0] in (Task.CODE, Task.REASONING) else models
+        for key, models in table.cells.items()
+    }
+    other = replace(table, name="next", generation="candidate-1", cells=cells)
+    table = replace(table, candidate=CandidateTable("next", percent))
+    return replace(live, tables={**live.tables, table.name: table, "next": other})
 
 
 def month(store: Store, catalog: Catalog, now_s: float, a_day: int = 120) -> None:
@@ -85,9 +104,20 @@ def _record(chance: random.Random, plan: Plan, number: int, time: float, now_s: 
     # One provider was away for some hours, ten days ago.
     away = 9.9 < (now_s - time) / _DAY_S < 10.15
     health = Health(frozenset(list(plan.default_table.models)[:1] if away else ()))
-    decision = decide(plan, caller, asked, known, health)
     name = f"{round(time * 1000):012x}{number:08x}{chance.getrandbits(32):08x}"
-    return Record(name, time, plan.version, asked, known, health, True, decision)
+    trials: list[Trial | None] = []
+
+    def decided(by: Caller, trial: Trial | None) -> Decision:
+        trials.append(trial)
+        return decide(plan, by, asked, known, health, trial=trial)
+
+    decision = decide_tried(plan, caller, asked, f"conversation {number // 3}", decided)
+    trial, other = trials[-1], None
+    if trial is not None:
+        inputs = (asked, known, None, health, NOTHING_SPENT, None)
+        other = other_of(plan, trial, decision, caller, *inputs)
+    of = (name, time, plan.version, asked, known, health, True, decision)
+    return Record(*of, trial=trial, other=other)
 
 
 def _classified(chance: random.Random, task: Task) -> Classification:

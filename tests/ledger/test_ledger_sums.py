@@ -45,14 +45,21 @@ def five_hours() -> tuple[list[Record], list[Ended]]:
     return records, outcomes
 
 
+def marked(store: Store) -> int:
+    """Hours whose decisions are summed up."""
+    query = select(func.count()).select_from(marks).where(marks.c.stretch == HOURS.name)
+    with store.reading() as connection:
+        return connection.scalar(query) or 0
+
+
 def summed_up(store: Store, now_ms: int = LATER_MS) -> int:
     """Sum up what is due; how many hours that were."""
-    done = 0
+    before = marked(store)
     while True:
         with store.writing() as connection:
             if not sum_up(connection, now_ms):
-                return done
-            done += 1
+                break
+    return marked(store) - before
 
 
 def asked(
@@ -168,8 +175,8 @@ def test_old_sums_go_but_never_the_newest(store: Store) -> None:
     summed_up(store)
     with store.writing() as connection:
         forget_sums(connection, START_MS + 100 * HOUR_MS)
+    assert marked(store) == 1
     with store.reading() as connection:
-        assert connection.scalar(select(func.count()).select_from(marks)) == 1
         assert summed_until(connection, HOURS)
 
 
@@ -178,11 +185,7 @@ def test_the_writer_sums_up(store: Store) -> None:
     writer = Writer(store, Bounds(age_s=86_400.0), clock=lambda: LATER_MS / 1000)
     writer.start()
 
-    def all_five() -> bool:
-        with store.reading() as connection:
-            return connection.scalar(select(func.count()).select_from(marks)) == 5
-
-    until(all_five, "five hours to be summed up")
+    until(lambda: marked(store) == 5, "five hours to be summed up")
     writer.close()
     assert asked(store)[()].requests == 30
 

@@ -58,6 +58,7 @@ class Console:
             "/spend": pages.spending,
             "/quality": pages.quality,
             "/table": pages.table,
+            "/candidate": pages.candidate,
             "/health": pages.healthy,
         }
         for path, page in shown.items():

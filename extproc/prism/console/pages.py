@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from prism.console.asking import Asked
+from prism.console.candidate import compared
 from prism.console.force import health, in_force
 from prism.console.heat import heats
 from prism.console.keys import key_lines
@@ -178,6 +179,19 @@ def trial(seen: Seen, text: str) -> str:
             found = latest(connection, seen.asked.only(), since, MOST_DECISIONS)
             records = [entry.record for entry in found]
     return _table(seen, text, tried(text, live, name, records))
+
+
+def candidate(seen: Seen) -> str:
+    """Tables beside their candidates."""
+    catalog, found = seen.catalogs[0], []
+    if catalog is not None and seen.store is None:
+        found = compared(None, catalog, seen.asked, seen.now_s)
+    elif catalog is not None:
+        with seen.ledger() as connection:
+            found = compared(connection, catalog, seen.asked, seen.now_s)
+    named = catalog is not None and seen.asked.table in catalog.tables
+    values = {"found": found, "named": named, "kept": seen.store is not None, **seen.common}
+    return rendered("candidate", "/candidate", seen.asked, **values)
 
 
 def _table(seen: Seen, text: str, found: object) -> str:

@@ -31,6 +31,7 @@ PAGES = (
     ("/spend", "Spend"),
     ("/quality", "Quality"),
     ("/table", "Table"),
+    ("/candidate", "Candidate"),
     ("/health", "Health"),
 )
 
@@ -76,6 +77,7 @@ def _templates() -> Environment:
         "score": lambda value: f"{value:.2f}",
         "duration": duration,
         "moment": moment,
+        "made": made_at,
         "iso": lambda seconds: datetime.fromtimestamp(seconds, UTC).isoformat("T", "seconds"),
     }
     return made
@@ -91,3 +93,11 @@ def duration(ms: float | None) -> str:
 def moment(seconds: float) -> str:
     """A time, UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def made_at(decision_id: str) -> str:
+    """When a decision was made, UTC, without the year: ids begin with it. The id, where not."""
+    try:
+        return moment(int(decision_id[:12], 16) / 1000)[5:]
+    except (ValueError, OverflowError):
+        return decision_id

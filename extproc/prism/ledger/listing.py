@@ -32,6 +32,8 @@ class Line:
     cost_usd: float | None
     first_byte_ms: float | None
     total_ms: float | None
+    candidate_applied: bool | None
+    other_model: str | None
 
 
 LINE_COLUMNS = tuple(field.name for field in fields(Line))

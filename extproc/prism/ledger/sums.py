@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
 
-from prism.ledger.stretches import DAY_MS, DAYS, HOUR_MS, HOURS, KEYS, measures, summed_until
-from prism.ledger.tables import days, decisions, hours
+from prism.ledger.stretches import DAY_MS, EVERY, HOUR_MS, Kind, summed_until, together
+from prism.ledger.tables import KEYS, decisions
 
 NO_PROJECT = ""
 """Asks for decisions that no policy held for."""
@@ -100,22 +100,23 @@ def sums(
     is the beginning of a stretch of ``stretch_ms``: from an hour on, whole hours."""
     found: dict[Key, Sums] = {}
     whole_days = TIME not in by or stretch_ms % DAY_MS == 0
-    for table, part in _parts(connection, span, whole_days):
-        of: Mapping[str, ColumnElement[Any]] = measures()
-        if table is not decisions:
-            of = {name: func.sum(table.c[name]) for name in _NAMES}
+    for table, part in parts(connection, EVERY, span, whole_days):
+        of = EVERY.measures() if table is decisions else together(EVERY, table)
         _read(connection, _select(table, of, part, only, by, stretch_ms), found)
     return found
 
 
-def _parts(connection: Connection, span: Span, whole_days: bool) -> Iterator[tuple[Table, Span]]:
+def parts(
+    connection: Connection, kind: Kind, span: Span, whole_days: bool
+) -> Iterator[tuple[Table, Span]]:
     """Where each part of ``span`` is read: days with the hours around them, then decisions."""
-    summed = min(summed_until(connection, HOURS), span.until_ms)
+    hours, days = kind.hours.table, kind.days.table
+    summed = min(summed_until(connection, kind.hours), span.until_ms)
     since = span.since_ms
     if since < summed:
         since -= since % HOUR_MS
         first = since + -since % DAY_MS
-        last = min(summed_until(connection, DAYS), span.until_ms)
+        last = min(summed_until(connection, kind.days), span.until_ms)
         last -= last % DAY_MS
         if whole_days and first < last:
             if since < first:

@@ -5,6 +5,8 @@ A decision's id begins with its time, so rows of one time lie together under the
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -102,11 +104,22 @@ def _summed(name: str) -> Column[float]:
     return Column(name, Double, nullable=False)
 
 
-def _of_stretches(name: str) -> Table:
+_TOKENS = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens")
+
+
+def _of_stretches(name: str, *columns: Column[Any]) -> Table:
     return Table(
         name,
         metadata,
         Column("start_ms", BigInteger, nullable=False),
+        *columns,
+        Index(f"{name}_start", "start_ms"),
+    )
+
+
+def _every(name: str) -> Table:
+    return _of_stretches(
+        name,
         Column("project", Text),
         Column("routing_table", Text, nullable=False),
         Column("task", String(20), nullable=False),
@@ -115,19 +128,46 @@ def _of_stretches(name: str) -> Table:
         Column("answered_by", Text),
         *map(_counted, ("requests", "answered", "rejected", "failed", "refused")),
         *map(_counted, ("degraded", "kept_first", "priced", "timed")),
-        *map(_counted, ("input_tokens", "output_tokens")),
-        *map(_counted, ("cached_input_tokens", "cache_write_tokens")),
+        *map(_counted, _TOKENS),
         *map(_summed, ("cost_usd", "first_byte_ms")),
-        Index(f"{name}_start", "start_ms"),
     )
 
 
-hours, days = _of_stretches("prism_hours"), _of_stretches("prism_days")
+def _trials(name: str) -> Table:
+    return _of_stretches(
+        name,
+        Column("candidate_of", Text, nullable=False),
+        Column("candidate_table", Text, nullable=False),
+        Column("candidate_generation", String(12), nullable=False),
+        Column("candidate_applied", Boolean, nullable=False),
+        Column("project", Text),
+        Column("task", String(20), nullable=False),
+        Column("mode", String(20), nullable=False),
+        Column("model", Text),
+        Column("other_model", Text),
+        *map(_counted, ("requests", "failed", "priced", "timed", "graded")),
+        *map(_counted, _TOKENS),
+        *map(_summed, ("cost_usd", "other_estimate_usd", "total_ms", "quality", "other_quality")),
+        Column("newest", String(64), nullable=False),
+    )
+
+
+KEYS = ("project", "routing_table", "task", "mode", "model", "answered_by")
+"""What decisions have in common that are summed up together."""
+TRIAL_KEYS = (
+    *("candidate_of", "candidate_table", "candidate_generation", "candidate_applied"),
+    *("project", "task", "mode", "model", "other_model"),
+)
+"""The same where a table has a candidate."""
+hours, days = _every("prism_hours"), _every("prism_days")
 """Decisions of one hour or day (UTC) that are alike, summed up: what is asked of millions is read
 here.
 
 ``kept_first`` counts answers by the first model that was to be tried. Tokens and dollars are
 those of ``priced`` answers, times to the first byte those of ``timed`` ones."""
+trial_hours, trial_days = _trials("prism_trial_hours"), _trials("prism_trial_days")
+"""The same of what tables and their candidates chose. ``other_estimate_usd`` is that of ``priced``
+answers, qualities are of the ``graded`` decisions that have both; ``newest`` is the id of one."""
 
 summed_up = Table(
     "prism_summed_up",

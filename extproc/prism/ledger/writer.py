@@ -14,6 +14,7 @@ from typing import Any
 
 from prism.ledger.batch import write_batch
 from prism.ledger.entry import Ended
+from prism.ledger.late import mark_late, sum_late
 from prism.ledger.prompts import keep_prompts, sealed
 from prism.ledger.retention import Bounds, oldest_to_keep, throw_away
 from prism.ledger.sealing import Keys, Sealing
@@ -150,6 +151,8 @@ class Writer:
         try:
             with self._store.writing() as connection:
                 write_batch(connection, batch.records.values(), batch.ended)
+                now_ms = round(self._clock() * 1000)
+                mark_late(connection, batch.records.values(), batch.ended, now_ms)
                 keep_prompts(connection, prompts)
         except Away:
             self._prepared = False  # it may come back empty
@@ -172,7 +175,7 @@ class Writer:
         """Sum up an hour or a day; the next one at the next round while one is due."""
         now, age_s = self._clock(), self._bounds.age_s
         with self._store.writing() as connection:
-            more = sum_up(connection, round(now * 1000))
+            more = sum_up(connection, round(now * 1000)) or sum_late(connection)
             if not more and age_s is not None:
                 forget_sums(connection, round((now - age_s) * 1000))
         if not more:
