@@ -108,7 +108,8 @@ def test_prompts_without_a_task_are_classified(tmp_path: Path) -> None:
     result = calibrate(*inputs, "--prompts", str(tmp_path / "prompts.jsonl"))
     assert result.exit_code == 0, result.output
     assert "2 outcomes left out: has no task, and no text to tell it from" in result.stderr
-    assert "large (1 answers), small (1 answers): under 30 answers at code" in result.stderr
+    said = "No model has 30 answers at code: its cells are chosen from few"
+    assert f"{said} (large (1 answers), small (1 answers))" in result.stderr
     assert "Nothing was measured at reasoning" in result.stderr
 
 
@@ -138,6 +139,8 @@ def test_prices_come_from_genai_prices(tmp_path: Path) -> None:
         ([*INPUTS[:6], "--update-prices"], 1, "needs --prices"),
         ([*INPUTS[:6], "--prices", "absent.csv"], 2, "'absent.csv' does not exist"),
         ([*INPUTS[:6], "--against", INPUTS[3]], 1, "measurements.csv"),
+        ([*INPUTS, "--out", "absent/table.yaml"], 2, "there is no folder 'absent'"),
+        ([*INPUTS, "--report", "absent/page.html"], 2, "there is no folder 'absent'"),
     ],
 )
 def test_wrong_uses_are_told(args: list[str], status: int, message: str) -> None:

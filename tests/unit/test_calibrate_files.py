@@ -148,6 +148,8 @@ def test_outcomes_of_csv(tmp_path: Path) -> None:
         Outcome("p", "a", 0.5, Task.CODE, 0.01, 2.0),
         Outcome("p", "b", None, None, None, None),
     ]
+    long = "word " * 100_000
+    assert outcomes(tmp_path, f"prompt,model,score\n{long},a,1\n\n")[0].prompt == long
     # Only three columns must be there.
     assert outcomes(tmp_path, "score,model,prompt\n1,a,p\n") == [
         Outcome("p", "a", 1.0, None, None, None)
@@ -161,6 +163,9 @@ def test_outcomes_of_parquet(tmp_path: Path) -> None:
     parquet.write_table(table, tmp_path / "o.parquet")
     found = list(read_outcomes(tmp_path / "o.parquet", OutcomeColumns()))
     assert found == [Outcome("7", "a", 1.0, None, None, None)]
+    # Known by its first bytes as well.
+    (tmp_path / "o.parquet").rename(tmp_path / "o.pq")
+    assert list(read_outcomes(tmp_path / "o.pq", OutcomeColumns())) == found
     (tmp_path / "bad.parquet").write_bytes(b"prompt,model,score\n")
     with pytest.raises(Broken, match="not Parquet"):
         list(read_outcomes(tmp_path / "bad.parquet", OutcomeColumns()))
@@ -177,6 +182,8 @@ def test_outcomes_of_parquet(tmp_path: Path) -> None:
         ("prompt,model,score\np,a,good\n", "line 2: score is 'good'"),
         ("prompt,model,score,cost\np,a,1,-3\n", "line 2: cost is '-3', not a number from 0 up"),
         ("prompt,model,score,task\np,a,1,maths\n", "line 2: task is 'maths', not a task"),
+        ("prompt,model,score\nSort a, b,a,1\n", "line 2: 4 values, the header has 3"),
+        ("prompt,model,score\np,a\n", "line 2: 2 values, the header has 3"),
         (b"prompt,model,score\np,\xff,1\n", "not UTF-8"),
     ],
 )

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner, Result
 
@@ -111,6 +116,47 @@ def test_what_can_t_be_used_ends_with_a_word(tmp_path: Path) -> None:
     broken = tmp_path / "table.yaml"
     broken.write_text("kind: Nonsense")
     assert savings(str(nothing), "--config", str(broken)).exit_code == 1
+
+
+def test_what_can_t_be_written_is_told_before_the_log_is_read(log: Path, tmp_path: Path) -> None:
+    for option in ("--report", "--bad"):
+        result = savings(str(log), option, str(tmp_path / "absent" / "file"))
+        assert result.exit_code == 2
+        assert f"there is no folder '{tmp_path / 'absent'}'" in result.stderr
+        assert "Reading" not in result.stderr
+    for price in ("nan", "inf", "-1"):
+        assert savings(str(log), "--cpu-price", price).exit_code == 2
+
+
+def test_the_page_is_there_though_nobody_reads_the_output(log: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    command = [sys.executable, "-m", "prism", "savings", str(log), "--report", str(page)]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert "Traceback" not in done.stderr
+    assert page.read_text("utf-8").endswith("</html>")
+
+
+def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "prism", "savings", "-", "--jobs", "2"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        # Three blocks begin a pool; then it waits for more.
+        process.stdin.write(b"".join(line(n).encode() + b"\n" for n in range(6_500)))
+        process.stdin.flush()
+        own = psutil.Process(process.pid)
+        while not (pool := own.children(recursive=True)):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        process.stdin.close()
+        assert process.wait(120) == 1
+        assert b"Aborted!" in process.stderr.read()  # type: ignore[union-attr]
+    psutil.wait_procs(pool, 120)
+    assert not any(child.is_running() for child in pool)
 
 
 def test_list_prices_are_those_of_genai_prices(tmp_path: Path) -> None:

@@ -169,6 +169,7 @@ def row(**values: str) -> list[str]:
         (row(cached_tokens="11"), "more cached tokens"),
         (row(cost_usd="free"), "cost: 'free' is no amount"),
         (row(cost_usd="nan"), "cost: 'nan' is no amount"),
+        (row(cost_usd="1e13"), "cost: '1e13' is no amount"),
     ],
 )
 def test_a_bad_row_says_why(values: list[str], why: str) -> None:
@@ -180,6 +181,35 @@ def test_a_bad_row_says_why(values: list[str], why: str) -> None:
 def test_rows_without_an_answer_are_left_out() -> None:
     assert read_row(row(status="500"), columns()) == LeftOut("a failed request")
     assert read_row(row(num_model_requests="0"), columns()) == LeftOut("no requests in a row")
+
+
+def test_the_usage_that_openai_s_dashboard_exports(tmp_path: Path) -> None:
+    """A row for each span of time and group, empty where nothing was used."""
+    head = (
+        "start_time,end_time,start_time_iso,end_time_iso,project_id,num_model_requests,user_id,"
+        "api_key_id,model,batch,service_tier,input_tokens,output_tokens,input_cached_tokens,"
+        "input_uncached_tokens,input_cache_write_tokens"
+    )
+    when = "1759622400,1759708800,2025-10-05T00:00:00+00:00,2025-10-06T00:00:00+00:00"
+    rows = [
+        f"{when},proj_a,5,,,gpt-5-mini-2025-08-07,False,default,1000,500,800,200,100",
+        f"{when},proj_a,5,,,gpt-5-mini-2025-08-07,True,default,1000,500,800,200,0",
+        when + "," * 12,
+    ]
+    (block,) = read(tmp_path, "\n".join([head, *rows]).encode())
+    assert block.columns is not None
+    assert [read_row(values, block.columns) for _, values in block.rows] == [
+        Usage("gpt-5-mini-2025-08-07", Tokens(1000, 500, 800, 100), requests=5),
+        LeftOut("batches, which pass no gateway"),
+        LeftOut("no requests in a row"),
+    ]
+
+
+def test_a_header_without_a_column_says_how_to_name_it() -> None:
+    with pytest.raises(BadLine, match=r"no column for output; .* --column output=NAME"):
+        columns("model,input_tokens,answer")
+    with pytest.raises(BadLine, match="is no UTF-8 text"):
+        columns("\udcff\udcfe,b")
 
 
 def test_a_quote_that_never_ends_costs_no_line_before_it(tmp_path: Path) -> None:

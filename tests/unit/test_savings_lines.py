@@ -290,6 +290,16 @@ def test_a_usage_export_is_many_usages() -> None:
     ]
     assert usages(page) == once * 2
     assert usages(bucket) == once
+    (written,) = usages(
+        {"object": "bucket", "results": [{**result, "input_cache_write_tokens": 9}]}
+    )
+    assert written == Usage("gpt-4o-mini-2024-07-18", Tokens(5000, 1000, 800, 9), requests=5)
+
+
+def test_an_export_of_costs_has_no_tokens() -> None:
+    result = {"object": "organization.costs.result", "amount": {"value": 0.06, "currency": "usd"}}
+    (found,) = usages({"object": "bucket", "results": [result]})
+    assert found == LeftOut("costs without tokens: export the usage of completions")
 
 
 @pytest.mark.parametrize(
@@ -346,6 +356,7 @@ BAD: list[tuple[object, str]] = [
     (pair(prompt_tokens=1.5), "usage: Expected `int | null`"),
     (pair(prompt_tokens=5, prompt_tokens_details={"cached_tokens": 6}), "more cached tokens"),
     ({**LITELLM, "spend": -0.5}, "a cost that is no amount of dollars"),
+    ({**LITELLM, "spend": 1e13}, "a cost that is no amount of dollars"),
     ({**LITELLM, "metadata": {"usage_object": 4}}, "metadata: Expected"),
     ({"object": "page", "data": 4}, "Expected `array | null`, got `int` - at `$.data`"),
     ({"object": "bucket", "results": [{"input_tokens": 5, "num_model_requests": 1}]},

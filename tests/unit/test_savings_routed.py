@@ -15,7 +15,7 @@ from prism.routing.signals import Classification
 from prism.savings.figures import savings_of
 from prism.savings.prices import Prices
 from prism.savings.routed import Router
-from prism.savings.tally import MOST_MODELS, OTHERS, Tally
+from prism.savings.tally import MOST_MODELS, OTHERS, Asked, Moved, Tally
 from prism.savings.usage import Tokens, Usage
 
 LISTED = {"known": Price(100.0, 100.0, 10.0, 125.0)}
@@ -183,3 +183,15 @@ def test_many_names_of_models_take_no_more_room() -> None:
         tally.add(other)
     assert len(tally.unpriced) == MOST_MODELS + 1
     assert tally.unpriced[OTHERS] == 50
+
+
+def test_names_of_many_blocks_take_no_more_room_either() -> None:
+    both = Tally()
+    for number in range(MOST_MODELS + 50):
+        one = Tally()
+        one.asked[CODE, f"m{number}"] = Asked(requests=1, usd=2)
+        one.moved[CODE, f"m{number}", ECO, "small"] = Moved(requests=1, usd=1)
+        both.add(one)
+    assert len(both.asked) == len(both.moved) == MOST_MODELS + 1
+    assert both.asked[CODE, OTHERS] == Asked(requests=50, usd=100)
+    assert both.moved[CODE, OTHERS, ECO, "small"] == Moved(requests=50, usd=50)

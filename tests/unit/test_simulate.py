@@ -279,6 +279,22 @@ def test_a_broken_limit_stops_a_pipeline(ledger: str, tmp_path: Path) -> None:
     assert "limit: quality would change" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "wrong", [("--max-cost", "nan"), ("--max-loss", "inf"), ("--hours", "nan"), ("--hours", "-1")]
+)
+def test_a_limit_that_nothing_could_break_is_none(ledger: str, wrong: tuple[str, str]) -> None:
+    assert simulate("--config", str(DEMO), "--ledger", ledger, *wrong).exit_code == 2
+
+
+def test_where_nothing_can_be_made_again_no_change_passes(tmp_path: Path) -> None:
+    records = tmp_path / "records.jsonl"
+    gone = replace(recorded(policy(name="gone")), plan_version="x")
+    records.write_text(json.dumps(gone.to_json_dict()))
+    result = simulate("--config", str(DEMO), "--records", str(records))
+    assert result.exit_code == 1
+    assert "there is no decision to make again; 1: " in result.stderr
+
+
 def test_the_page_has_all_of_it_and_needs_nothing_else(ledger: str, tmp_path: Path) -> None:
     change, page = changed(tmp_path, "mistral-small-latest"), tmp_path / "page.html"
     arguments = [str(change), "--config", str(DEMO), "--ledger", ledger, "--report", str(page)]
@@ -286,7 +302,7 @@ def test_the_page_has_all_of_it_and_needs_nothing_else(ledger: str, tmp_path: Pa
     text = page.read_text("utf-8")
     assert "100.0% of decisions would move, at most 50.0% may" in text
     assert "<td>demo</td>" in text
-    assert f"<td>{demo_records(1)[0].decision.models[0]} → mistral-small-latest</td>" in text
+    assert f">{demo_records(1)[0].decision.models[0]} → mistral-small-latest</td>" in text
     assert text.count("<code>d") == 3
     assert text.count("<svg") == 6  # cost and quality by project, by task and by mode
     assert "default-src 'none'" in text

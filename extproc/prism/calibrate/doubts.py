@@ -68,18 +68,27 @@ def _share_of(part: float, whole: float) -> str:
 
 
 def _unmeasured(found: Calibrated) -> Iterator[str]:
+    least = found.settings.min_samples
     for task in TASKS:
         points = found.points[task]
         none = [p.model for p in points if p.quality.mean is None]
-        few = [p for p in points if p.quality.mean is not None and not _enough(found, p)]
+        few = [
+            f"{p.model} ({p.quality.count} answers)"
+            for p in points
+            if p.quality.mean is not None and not _enough(found, p)
+        ]
         if len(none) == len(points):
             yield f"Nothing was measured at {task}: its cells follow from the other tasks."
-        elif none:
-            yield f"{_names(none)}: not measured at {task}, so not chosen for it."
-        if few:
-            said = [f"{p.model} ({p.quality.count} answers)" for p in few]
-            least = found.settings.min_samples
-            yield f"{_names(said)}: under {least} answers at {task}, so not chosen for it."
+        elif len(none) + len(few) == len(points):
+            yield (
+                f"No model has {least} answers at {task}: its cells are chosen from few "
+                f"({_names(few)}), and from the other tasks."
+            )
+        else:
+            if none:
+                yield f"{_names(none)}: not measured at {task}, so not chosen for it."
+            if few:
+                yield f"{_names(few)}: under {least} answers at {task}, so not chosen for it."
 
 
 def _cells(found: Calibrated) -> Iterator[str]:

@@ -14,6 +14,9 @@ from prism.routing.catalog import TASKS, Task
 
 _NEEDED = ("prompt", "model", "score")
 _BATCH = 10_000
+_LONGEST = 32 * 1024 * 1024
+"""Characters of a value in CSV: no longer prompt passes the gateway."""
+_PARQUET = b"PAR1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +33,13 @@ class Outcome:
 
 
 def read_outcomes(path: Path, columns: OutcomeColumns) -> Iterator[Outcome]:
-    """The outcomes of a ``.parquet`` file, or of a CSV file with any other name.
+    """The outcomes of a Parquet file, known by its name or its first bytes, or of a CSV file.
 
     An empty score is an answer that was not graded. Raises ``Broken`` for a missing column,
-    a number out of its range, an unknown task, or a file that is no such file; ``ImportError``
-    where Parquet cannot be read.
+    a number out of its range, an unknown task, a row of another length than the header, or a
+    file that is no such file; ``ImportError`` where Parquet cannot be read.
     """
-    if path.suffix.lower() == ".parquet":
+    if _is_parquet(path):
         yield from _checked(_parquet(path, columns), columns, path)
         return
     try:
@@ -48,13 +51,27 @@ def read_outcomes(path: Path, columns: OutcomeColumns) -> Iterator[Outcome]:
         raise Broken(f"{path}: not CSV: {error}") from None
 
 
+def _is_parquet(path: Path) -> bool:
+    if path.suffix.lower() == ".parquet":
+        return True
+    with path.open("rb") as opened:
+        return opened.read(len(_PARQUET)) == _PARQUET
+
+
 def _csv(
     lines: Iterable[str], columns: OutcomeColumns, file: str
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    reader = csv.DictReader(lines)
-    _check_header(columns, reader.fieldnames or [], file)
+    csv.field_size_limit(_LONGEST)
+    reader = csv.reader(lines)
+    header = next(reader, [])
+    _check_header(columns, header, file)
     for row in reader:
-        yield reader.line_num, row
+        # A comma in a text without quotes would move all that follows it.
+        if row and len(row) != len(header):
+            place = f"{file}, line {reader.line_num}"
+            raise Broken(f"{place}: {len(row)} values, the header has {len(header)}")
+        if row:
+            yield reader.line_num, dict(zip(header, row, strict=True))
 
 
 def _parquet(path: Path, columns: OutcomeColumns) -> Iterator[tuple[int, Mapping[str, Any]]]:

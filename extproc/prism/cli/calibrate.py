@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from prism.cli.output import Output, write
+
 if TYPE_CHECKING:
     from prism.calibrate.answers import Gatherer
     from prism.calibrate.build import Calibrated
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from prism.routing.catalog import Table, Task
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-OUT = click.Path(dir_okay=False, path_type=Path)
+OUT = Output()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +92,13 @@ def command(
         raise click.ClickException(str(error)) from None
     except ImportError as error:
         raise click.ClickException(f"{error}; install prism-router[money]") from None
-    _write(out, table_yaml(found))
     if origins is not None:
-        origins.write_text(origins_markdown(found), "utf-8")
+        write(origins, origins_markdown(found))
     if report is not None:
         from prism.report.calibration import calibration_page
 
-        report.write_text(calibration_page(found, old), "utf-8")
+        write(report, calibration_page(found, old))
+    _write(out, table_yaml(found))
     for line in doubts(found):
         click.echo(f"note: {line}", err=True)
 
@@ -105,7 +107,7 @@ def _write(out: Path | None, text: str) -> None:
     if out is None:
         click.echo(text, nl=False)
     else:
-        out.write_text(text, "utf-8")
+        write(out, text)
 
 
 def read_table(path: Path) -> Table:
@@ -183,6 +185,7 @@ def _of_outcomes(
     from prism.calibrate.build import abstaining, answer_tokens
     from prism.calibrate.measured import Origin
     from prism.calibrate.outcomes import read_outcomes
+    from prism.calibrate.settings import Broken
     from prism.calibrate.tally import count, measured
     from prism.cli.outcome_tasks import classification_reader
 
@@ -198,6 +201,9 @@ def _of_outcomes(
 
     rows = (row for path in inputs.outcomes for row in read_outcomes(path, settings.outcomes))
     tally = count(rows, task_of)
+    if not tally.scores:
+        reasons = "; ".join(f"{number:,}: {why}" for why, number in sorted(tally.skipped.items()))
+        raise Broken(f"no outcome is left: {reasons or 'the files have none'}")
     origin = Origin(", ".join(path.name for path in inputs.outcomes))
     return measured(tally, answer_tokens(base), origin), tally.skipped
 
@@ -211,7 +217,7 @@ def _prices(inputs: _Inputs, base: Mapping[str, object]) -> Mapping[str, Listed]
     if inputs.update_prices:
         spec: Mapping[str, Sequence[Mapping[str, object]]] = base["spec"]  # type: ignore[assignment]
         found = listed_prices(spec["models"], spec["providers"], datetime.now(UTC))
-        inputs.prices.write_text(write_prices(found), "utf-8")
+        write(inputs.prices, write_prices(found))
     elif not inputs.prices.exists():
         raise click.BadParameter(
             f"File {str(inputs.prices)!r} does not exist.", param_hint="--prices"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
 
+from prism.cli.finite import Finite
+from prism.cli.output import Output, write
 from prism.routing.catalog import TASKS, Task
 
 if TYPE_CHECKING:
@@ -83,7 +86,7 @@ class Column(click.ParamType[tuple[str, str]]):
 )
 @click.option(
     "--cpu-price",
-    type=click.FloatRange(0),
+    type=Finite(0),
     default=_CPU_USD,
     show_default=True,
     metavar="USD",
@@ -93,13 +96,9 @@ class Column(click.ParamType[tuple[str, str]]):
     "--jobs", type=click.IntRange(1, 64), help="Processes.  [default: one a core, at most 8]"
 )
 @click.option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="An HTML page to write, with charts; it needs nothing else.",
+    "--report", type=Output(), help="An HTML page to write, with charts; it needs nothing else."
 )
-@click.option(
-    "--bad", type=click.File("w", "utf-8"), help="A file to write every bad line's place to."
-)
+@click.option("--bad", type=Output(), help="A file to write every bad line's place to.")
 def command(
     logs: Sequence[str],
     config: Path | None,
@@ -109,7 +108,7 @@ def command(
     cpu_price: float,
     jobs: int | None,
     report: Path | None,
-    bad: IO[str] | None,
+    bad: Path | None,
 ) -> None:
     """What a workload cost, and what it would have cost in each mode.
 
@@ -128,7 +127,8 @@ def command(
     setup = Setup(config, project, dict(mix or {}), datetime.now(UTC))
     try:
         router = router_of(setup)
-        tally, first = _counted(logs, dict(column), setup, jobs, bad)
+        with nullcontext() if bad is None else _opened(bad) as kept:
+            tally, first = _counted(logs, dict(column), setup, jobs, kept)
     except (Broken, Unreadable) as error:
         raise click.ClickException(str(error)) from None
     for line in notes_of(tally, first):
@@ -136,13 +136,21 @@ def command(
     if not tally.asked:
         raise click.ClickException("no line could be priced")
     savings = savings_of(tally, cpu_price)
-    for line in lines_of(savings):
-        click.echo(line)
+    # Before anything is printed: who reads only the first lines ends this process.
     if report is not None:
         from prism.report.savings import savings_page
 
         table = router.caller.table
-        report.write_text(savings_page(savings, table.name, setup.day, cpu_price, mix), "utf-8")
+        write(report, savings_page(savings, table.name, setup.day, cpu_price, mix))
+    for line in lines_of(savings):
+        click.echo(line)
+
+
+def _opened(path: Path) -> IO[str]:
+    try:
+        return path.open("w", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise click.ClickException(f"{path}: {error.strerror or error}") from None
 
 
 def _counted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -97,6 +98,8 @@ _router: Router | None = None
 
 def _start(setup: Setup) -> None:
     global _router
+    # Ctrl-C reaches every process of a terminal; the first of them ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _router = router_of(setup)
 
 

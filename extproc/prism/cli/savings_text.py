@@ -58,7 +58,6 @@ def assumptions(savings: Savings) -> Iterator[str]:
     )
     yield (
         "Tokens are as the log counts them: other models count and answer somewhat differently. "
-        ""
         "Cached tokens pay in full where the model changes, but not in the line of warm caches."
     )
     if tally.unread:

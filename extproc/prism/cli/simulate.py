@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from prism.cli.finite import Finite
 from prism.cli.ledger_options import NONE, ledger_address, ledger_option
+from prism.cli.output import Output, write
 
 if TYPE_CHECKING:
     from prism.ledger.entry import Entry
@@ -43,22 +45,36 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
     help='Read records from JSON lines instead of a ledger ("-": standard input).',
 )
-@click.option("--hours", default=24.0, show_default=True, help="How far back in the ledger.")
+@click.option(
+    "--hours", type=Finite(0), default=24.0, show_default=True, help="How far back in the ledger."
+)
 @click.option("--project", help="Only decisions of this project.")
 @click.option(
     "--candidate",
     is_flag=True,
     help="Compare what a table and its candidate chose, as it was recorded; takes no FILE.",
 )
-@click.option("--examples", default=3, show_default=True, help="Decisions named for each move.")
-@click.option("--max-cost", metavar="PERCENT", type=float, help="Cost may grow by this at most.")
-@click.option("--max-loss", metavar="PERCENT", type=float, help="Quality may fall by this at most.")
-@click.option("--max-moved", metavar="PERCENT", type=float, help="So many may move at most.")
-@click.option("--max-refused", default=0, show_default=True, help="So many may be refused anew.")
 @click.option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="An HTML page to write, with charts; it needs nothing else.",
+    "--examples",
+    type=click.IntRange(0),
+    default=3,
+    show_default=True,
+    help="Decisions named for each move.",
+)
+@click.option("--max-cost", metavar="PERCENT", type=Finite(), help="Cost may grow by this at most.")
+@click.option(
+    "--max-loss", metavar="PERCENT", type=Finite(0), help="Quality may fall by this at most."
+)
+@click.option("--max-moved", metavar="PERCENT", type=Finite(0), help="So many may move at most.")
+@click.option(
+    "--max-refused",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="So many may be refused anew.",
+)
+@click.option(
+    "--report", type=Output(), help="An HTML page to write, with charts; it needs nothing else."
 )
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(
@@ -97,20 +113,23 @@ def command(
     arms = Arms() if candidate else None
     with _entries(ledger, state, records, hours, project) as found:
         difference = _compared(found, new, old, examples, arms)
-    if not difference.total.decisions and not difference.untold:
-        raise click.ClickException("there is no decision to make again")
+    if not difference.total.decisions:
+        # A limit that nothing was held against must not let a change pass.
+        reasons = "".join(f"; {n:,}: {why}" for why, n in sorted(difference.untold.items()))
+        raise click.ClickException(f"there is no decision to make again{reasons}")
     said = list(broken(difference, limits))
+    # Before anything is printed: who reads only the first lines ends this process.
+    if report is not None:
+        from prism.report.simulation import simulation_page
+
+        change = ["the candidate"] if candidate else [str(f) for f in files]
+        write(report, simulation_page(difference, said, change))
     if output == "json":
         measured = {} if arms is None else {"measured": arms.as_json()}
         click.echo(json.dumps({**as_json(difference, said), **measured}, indent=2))
     else:
         for line in lines(difference) if arms is None else candidate_lines(difference, arms):
             click.echo(line)
-    if report is not None:
-        from prism.report.simulation import simulation_page
-
-        change = ["the candidate"] if candidate else [str(f) for f in files]
-        report.write_text(simulation_page(difference, said, change), "utf-8")
     for sentence in said:
         click.echo(f"limit: {sentence}", err=True)
     if said:

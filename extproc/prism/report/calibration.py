@@ -10,7 +10,7 @@ from prism.calibrate.build import Calibrated
 from prism.calibrate.changes import changes
 from prism.calibrate.choose import Point, eligible, frontier
 from prism.calibrate.doubts import doubts
-from prism.report.chart import COLOURS, Dot, frontier_chart
+from prism.report.chart import COLOURS, Dot, frontier_chart, shortened
 from prism.report.page import inline, page
 from prism.routing.catalog import MODES, TASKS, Table, Task
 
@@ -25,6 +25,7 @@ def calibration_page(found: Calibrated, old: Table | None) -> str:
         version=__version__,
         found=found,
         bounds=found.settings.tolerances,
+        published=any(s.count is None for m in found.measured.values() for s in m.samples.values()),
         predicted=_predicted(found),
         sections=[_section(found, task) for task in TASKS],
         changes=None if old is None else changes(old, found.table, found.settings),
@@ -94,7 +95,8 @@ def _chart(found: Calibrated, task: Task, points: Sequence[Point], line: Sequenc
     dots = []
     for point in points:
         modes = chosen.get(point.model, [])
-        label = f"{point.model} ({', '.join(modes)})" if modes else point.model
+        said = [*modes, *(["free"] if not point.cost else [])]
+        label = shortened(point.model) + (f" ({', '.join(said)})" if said else "")
         quality = point.quality
         dots.append(
             Dot(

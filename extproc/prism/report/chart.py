@@ -24,6 +24,12 @@ COLOURS: Mapping[str, str] = {
 }
 _STEP = 3
 """Points by which a label moves at a time."""
+_POINTS = 72
+"""Points of an inch."""
+_EDGE = 4
+"""Pixels that are kept free between a label and the edge."""
+_HEAD, _TAIL = 18, 13
+"""Characters of a long name that a chart shows of its beginning and its end."""
 _STYLE: dict[Any, Any] = {
     # The same numbers give the same bytes; text stays text.
     "svg.hashsalt": "prism",
@@ -58,9 +64,17 @@ def drawing(width: float, height: float) -> Iterator[tuple[Figure, Axes, list[st
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure, figure.subplots(), made
         text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        # Without a ground of its own a chart is at home on a dark page, too.
+        about = {"Date": None, "Creator": None}
+        figure.savefig(text, format="svg", metadata=about, transparent=True)
     svg = text.getvalue()
     made.append(svg[svg.index("<svg") :])
+
+
+def shortened(name: str) -> str:
+    """``name`` as a chart has room for it; tables have it whole. Names of models often differ at
+    their end only."""
+    return name if len(name) <= _HEAD + _TAIL + 1 else f"{name[:_HEAD]}…{name[-_TAIL:]}"
 
 
 def frontier_chart(dots: Sequence[Dot], line: Sequence[tuple[float, float]], unit: str) -> str:
@@ -78,6 +92,9 @@ def frontier_chart(dots: Sequence[Dot], line: Sequence[tuple[float, float]], uni
         axes.set_xlabel(unit)
         axes.set_ylabel("quality")
         axes.margins(x=0.14, y=0.08)
+        if len({dot.x for dot in dots}) == 1:
+            # A logarithmic scale of a single value has no extent of its own.
+            axes.set_xlim(dots[0].x / 3, dots[0].x * 3)
         _part(figure, labels)
     return made[0]
 
@@ -88,7 +105,7 @@ def _part(figure: Figure, labels: Sequence[Annotation]) -> None:
     figure.draw_without_rendering()
     placed: list[Bbox] = []
     for label in sorted(labels, key=lambda label: label.get_fontweight() != "bold"):
-        box = label.get_window_extent()
+        box = _inside(figure, label)
         if label.get_fontweight() != "bold" and box.count_overlaps(placed):
             label.set_visible(False)
             continue
@@ -99,6 +116,15 @@ def _part(figure: Figure, labels: Sequence[Annotation]) -> None:
         placed.append(box)
 
 
+def _inside(figure: Figure, label: Annotation) -> Bbox:
+    """Where the label is once no edge of the figure cuts it."""
+    box = label.get_window_extent()
+    over = max(0, box.x1 + _EDGE - figure.bbox.x1) - max(0, figure.bbox.x0 + _EDGE - box.x0)
+    across, up = label.xyann
+    label.xyann = (across - over * _POINTS / figure.dpi, up)
+    return label.get_window_extent()
+
+
 def _draw(axes: Axes, dot: Dot) -> Annotation | None:
     size, colour = (52, dot.colour) if dot.colour else (18, "#b9b9b9")
     if dot.low is not None and dot.high is not None:
@@ -106,7 +132,7 @@ def _draw(axes: Axes, dot: Dot) -> Annotation | None:
     axes.scatter([dot.x], [dot.y], s=size, color=colour, zorder=3, linewidths=0)
     if not dot.label:
         return None
-    return axes.annotate(
+    label = axes.annotate(
         dot.label,
         (dot.x, dot.y),
         xytext=(0, 6),
@@ -116,6 +142,9 @@ def _draw(axes: Axes, dot: Dot) -> Annotation | None:
         fontweight="bold" if dot.colour else "normal",
         color="#333333" if dot.colour else "#777777",
     )
+    # A long label must not make the chart smaller.
+    label.set_in_layout(False)
+    return label
 
 
 def bar_chart(names: Sequence[str], values: Sequence[float], unit: str) -> str:
@@ -125,7 +154,7 @@ def bar_chart(names: Sequence[str], values: Sequence[float], unit: str) -> str:
         bars = axes.barh(range(len(names)), values, color=colours, height=0.62)
         axes.bar_label(bars, fmt="{:,.4g}", padding=3, fontsize=8)
         axes.set_yticks(range(len(names)), names)
-        axes.invert_yaxis()
+        axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlabel(unit)
         axes.margins(x=0.12)
     return made[0]
@@ -140,8 +169,8 @@ def grouped_chart(names: Sequence[str], series: Mapping[str, Sequence[float]], u
             colour = COLOURS.get(label, GREY)
             bars = axes.barh(places, values, color=colour, height=height * 0.9, label=label)
             axes.bar_label(bars, fmt="{:,.4g}", padding=2, fontsize=7)
-        axes.set_yticks(range(len(names)), names)
-        axes.invert_yaxis()
+        axes.set_yticks(range(len(names)), [shortened(name) for name in names])
+        axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlabel(unit)
         axes.margins(x=0.14)
         figure.legend(frameon=False, fontsize=8, loc="outside upper left", ncols=len(series))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -17,7 +16,7 @@ from prism.routing.catalog import Capability
 from prism.savings.answer import NOTHING, Answer, read_answer, there
 from prism.savings.export import Export, usages_of
 from prism.savings.tokens import UsageObject, read_usage
-from prism.savings.usage import BadLine, LeftOut, Tokens, Usage, model_name
+from prism.savings.usage import MOST_USD, BadLine, LeftOut, Tokens, Usage, model_name
 
 
 class Metadata(msgspec.Struct, gc=False):
@@ -110,7 +109,7 @@ def _usage(line: bytes, said: Line) -> Usage | LeftOut:
             raise BadLine("no usage, and no texts of request and answer to guess it from")
         tokens, estimated = Tokens(chat.input_tokens, answer.written()), True
     own = next((c for c in (said.spend, said.response_cost, said.cost) if c is not None), None)
-    if own is not None and not 0 <= own < math.inf:
+    if own is not None and not 0 <= own <= MOST_USD:
         raise BadLine("a cost that is no amount of dollars")
     return Usage(model, tokens, chat, said.custom_llm_provider, 1, own, estimated)
 

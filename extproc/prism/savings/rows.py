@@ -10,8 +10,9 @@ import msgspec
 
 from prism.prompt.chat import Chat, read_chat
 from prism.prompt.document import BadBody, read
+from prism.savings.export import BATCH
 from prism.savings.line import of_text
-from prism.savings.usage import MOST_TOKENS, BadLine, LeftOut, Tokens, Usage, model_name
+from prism.savings.usage import MOST_TOKENS, MOST_USD, BadLine, LeftOut, Tokens, Usage, model_name
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "model": ("model", "model_name", "model_id", "snapshot_id"),
@@ -22,11 +23,14 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         *("cached_tokens", "input_cached_tokens", "cached_input_tokens"),
         *("cache_read_input_tokens", "cache_read_tokens", "n_cached_context_tokens_total"),
     ),
-    "written": ("cache_creation_input_tokens", "cache_write_tokens"),
+    "written": (
+        *("cache_creation_input_tokens", "cache_write_tokens", "input_cache_write_tokens"),
+    ),
     "requests": ("requests", "num_model_requests", "num_requests", "n_requests"),
     "cost": ("cost", "cost_usd", "spend", "total_cost", "response_cost"),
     "provider": ("provider", "custom_llm_provider"),
     "status": ("status",),
+    "batch": ("batch",),
 }
 """What a column may be called, the first that is there counts."""
 _MUST = ("model", "input", "output")
@@ -60,9 +64,12 @@ def columns_of(header: Sequence[str], named: Mapping[str, str]) -> Columns:
         elif name in named:
             raise BadLine(f"no column {named[name]!r}; there are {', '.join(titles)}")
     if missing := [name for name in _MUST if name not in places]:
+        there = ", ".join(titles)[:300]
+        if not there.isprintable():
+            raise BadLine("is no UTF-8 text")
         raise BadLine(
-            f"no column for {', '.join(missing)}; there are {', '.join(titles)[:300]}. "
-            "Name them: --column model=NAME"
+            f"no column for {', '.join(missing)}; there are {there}. "
+            f"Name them: --column {missing[0]}=NAME"
         )
     return Columns(places, len(titles))
 
@@ -74,6 +81,11 @@ def read_row(row: Sequence[str], columns: Columns) -> Usage | LeftOut:
     status = columns.of(row, "status").lower()
     if status in ("failure", "error") or (status.isdecimal() and int(status[:4]) >= _FAILED):
         return LeftOut("a failed request")
+    if columns.of(row, "batch").lower() == "true":
+        return LeftOut(BATCH)
+    if not any(columns.of(row, name) for name in (*_MUST, "requests")):
+        # OpenAI's dashboard writes a row for each span of time, used or not.
+        return LeftOut("no requests in a row")
     model = model_name(columns.of(row, "model"))
     given, output = (_count(row, columns, name) for name in ("input", "output"))
     cached, written = (_count(row, columns, name) for name in ("cached", "written"))
@@ -119,6 +131,6 @@ def _cost(row: Sequence[str], columns: Columns) -> float | None:
         dollars = float(text)
     except ValueError:
         dollars = math.nan
-    if not 0 <= dollars < math.inf:
+    if not 0 <= dollars <= MOST_USD:
         raise BadLine(f"cost: {text[:40]!r} is no amount of dollars")
     return dollars

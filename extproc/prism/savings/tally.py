@@ -82,9 +82,14 @@ class Tally:
         for model, number in other.unpriced.items():
             self.unpriced[self._name(model, self.unpriced)] += number
         self.kept += other.kept
-        for key, asked in other.asked.items():
-            self.asked.setdefault(key, Asked()).add(asked)
-        for place, moved in other.moved.items():
+        known = {model for _, model in self.asked}
+        for (task, model), asked in other.asked.items():
+            if model not in known and len(known) >= MOST_MODELS:
+                model = OTHERS
+            known.add(model)
+            self.asked.setdefault((task, model), Asked()).add(asked)
+        for (task, model, mode, to), moved in other.moved.items():
+            place = task, model if model in known else OTHERS, mode, to
             self.moved.setdefault(place, Moved()).add(moved)
         for name in _NUMBERS:
             setattr(self, name, getattr(self, name) + getattr(other, name))

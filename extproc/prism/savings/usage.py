@@ -8,6 +8,8 @@ from prism.prompt.chat import MODEL_CHARS, Chat
 
 MOST_TOKENS = 2**53
 """Counts beyond this are no counts; a double does not hold them exactly either."""
+MOST_USD = 1e12
+"""Costs of a line beyond this are none, and could not be summed."""
 
 
 class BadLine(ValueError):
