@@ -15,7 +15,7 @@ from prism.calibrate.answers import Answers
 from prism.calibrate.build import Calibrated, calibrate
 from prism.calibrate.doubts import doubts
 from prism.calibrate.measured import Listed, Measured, Sample
-from prism.calibrate.predict import Worth, choose_trades, fit, picked
+from prism.calibrate.predict import Worth, choose_trades, curve, fit, picked
 from prism.calibrate.settings import Broken, Settings
 from prism.cli import main
 from prism.resources.halves import half_floats
@@ -90,13 +90,40 @@ def test_a_model_is_picked_as_the_engine_picks_it() -> None:
 
 
 def test_a_mode_takes_the_cheapest_trade_within_its_tolerance() -> None:
-    curve = [(0.0, Worth(1.0, 9.0)), (0.1, Worth(0.99, 5.0)), (0.2, Worth(0.95, 2.0))]
+    trades = [(0.0, Worth(1.0, 9.0)), (0.1, Worth(0.99, 5.0)), (0.2, Worth(0.95, 2.0))]
     tolerances = {Mode.ECO: 0.06, Mode.BALANCED: 0.02, Mode.SPORT: 0.0}
-    assert choose_trades(curve, tolerances) == {
+    assert choose_trades(trades, tolerances) == {
         Mode.ECO: 0.2,
         Mode.BALANCED: 0.1,
         Mode.SPORT: 0.0,
     }
+
+
+def test_a_trade_that_may_owe_its_quality_to_luck_is_not_taken() -> None:
+    """0.95 is within 6 % of 1, but not by 1.645 standard errors of 0.01."""
+    trades = [(0.0, Worth(1.0, 9.0)), (0.1, Worth(0.98, 5.0, 0.01)), (0.2, Worth(0.95, 2.0, 0.01))]
+    assert choose_trades(trades, {Mode.ECO: 0.06, Mode.BALANCED: 0.02}) == {
+        Mode.ECO: 0.1,
+        Mode.BALANCED: 0.0,
+    }
+
+
+def test_what_a_trade_is_worth_is_a_mean_with_its_error() -> None:
+    """Four prompts, two models; the second way to choose differs at one prompt, in one of two
+    repeats."""
+    scores = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, np.nan]])
+    given = Answers(("a", "b"), (CODE,) * 4, scores, np.zeros((4, 1)), "")
+    costs = np.array([[4.0, 1.0]] * 4)
+    best = np.array([0, 0, 1, 0])
+    other = np.array([1, 0, 1, 0])
+    first, second = curve(given, costs, [(best, best), (best, other)])
+    assert first == Worth(1.0, 13 / 4)
+    # By repeat 1 and 3/4; $3.25 and $2.50. It is 0, 0, 0 and 1/2 from the best.
+    assert (second.quality, second.cost) == (7 / 8, (13 / 4 + 10 / 4) / 2)
+    assert second.doubt == pytest.approx(np.std([-0.5, 0, 0, 0]) / 2)
+    # A model that gave no answer tells nothing of that prompt.
+    unknown = np.array([0, 0, 1, 1])
+    assert curve(given, costs, [(best, best), (unknown, unknown)])[1] == Worth(1.0, 3.0)
 
 
 def test_the_table_gets_a_predictor_and_says_what_it_is_worth() -> None:

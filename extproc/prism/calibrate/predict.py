@@ -8,7 +8,8 @@ keeps it near the table where the answers say little.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,14 @@ from prism.calibrate.answers import Answers, Numbers
 from prism.routing.catalog import TASKS, Mode, Task
 
 FOLDS = 5
+REPEATS = 5
+"""Cross-validations, each with other folds, whose mean says what a trade is worth."""
 PENALTIES = (100.0, 300.0, 1000.0, 3000.0, 10000.0, 100000.0)
 """Of these the best by cross-validation; the last leaves hardly any correction."""
 TRADES = (0.0, *(float(f"{value:.3g}") for value in np.geomspace(0.003, 2, 48)))
+MARGIN = 1.645
+"""Standard errors by which a mode must keep its tolerance, so that 95 of 100 do: a mean over few
+prompts is partly luck, and of many trades the cheapest that seems good enough is the luckiest."""
 _LARGEST = 60_000.0
 """The most that a half-precision number holds, with room."""
 Rows = NDArray[np.intp]
@@ -101,10 +107,12 @@ def picked(worth: Numbers, costs: Numbers, trade: float, able: NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """Mean score, and mean cost in US dollars, of a way to choose."""
+    """Mean score, and mean cost in US dollars, of a way to choose. ``doubt``: the standard error
+    of how far its quality is from the best one's, the same prompts compared."""
 
     quality: float
     cost: float
+    doubt: float = 0.0
 
 
 def worth(answers: Answers, costs: Numbers, choice: Rows) -> Worth:
@@ -117,15 +125,38 @@ def worth(answers: Answers, costs: Numbers, choice: Rows) -> Worth:
     return Worth(float(scores[known].mean()), float(costs[rows, choice][known].mean()))
 
 
+def curve(answers: Answers, costs: Numbers, picks: Sequence[Sequence[Rows]]) -> list[Worth]:
+    """What each way to choose came to, over every repeat of the cross-validation. ``picks``: for
+    each way its choices, one for each repeat."""
+    rows = np.arange(len(answers.tasks))
+    found, scores = [], []
+    for repeats in picks:
+        every = [worth(answers, costs, choice) for choice in repeats]
+        quality, cost = (
+            fmean(values) for values in zip(*((w.quality, w.cost) for w in every), strict=True)
+        )
+        found.append(Worth(quality, cost))
+        scores.append(np.mean([answers.scores[rows, choice] for choice in repeats], axis=0))
+    best = scores[max(range(len(found)), key=lambda place: found[place].quality)]
+    return [replace(one, doubt=_error(own - best)) for one, own in zip(found, scores, strict=True)]
+
+
+def _error(differences: Numbers) -> float:
+    """The standard error of the mean; prompts without a difference that is known do not count."""
+    known = differences[~np.isnan(differences)]
+    return float(known.std() / np.sqrt(len(known))) if len(known) else 0.0
+
+
 def choose_trades(
     found: Sequence[tuple[float, Worth]], tolerances: Mapping[Mode, float]
 ) -> dict[Mode, float]:
-    """For each mode the cheapest trade that stays within its tolerance of the best quality."""
+    """For each mode the cheapest trade that stays within its tolerance of the best quality, by
+    more than chance would have it."""
     best = max(value.quality for _, value in found)
     trades = {}
     for mode, tolerance in tolerances.items():
         floor = best * (1 - tolerance) - 1e-12
-        within = [pair for pair in found if pair[1].quality >= floor]
+        within = [pair for pair in found if pair[1].quality - MARGIN * pair[1].doubt >= floor]
         trades[mode] = min(within, key=lambda p: (p[1].cost, p[0]))[0] if tolerance else 0.0
     return trades
 

@@ -3,7 +3,7 @@ with the plain table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,18 @@ import numpy as np
 
 from prism.calibrate.answers import Answers, Numbers
 from prism.calibrate.choose import Choice, Point, eligible
-from prism.calibrate.predict import TRADES, Fit, Worth, choose_trades, fit, picked, rows_of, worth
+from prism.calibrate.predict import (
+    REPEATS,
+    TRADES,
+    Fit,
+    Worth,
+    choose_trades,
+    curve,
+    fit,
+    picked,
+    rows_of,
+    worth,
+)
 from prism.calibrate.settings import Broken, Settings
 from prism.resources.halves import half_float_text
 from prism.routing.catalog import MODES, TASKS, Mode, Task
@@ -69,24 +80,27 @@ def predictor(
     if (count := len(answers.tasks)) < LEAST:
         raise Broken(f"a predictor needs {LEAST} prompts or more, but there are {count}")
     quality = {(p.model, task): p.quality.value for task in TASKS for p in points[task]}
-    found = fit(answers, quality)
+    fits = [fit(answers, quality, seed) for seed in range(REPEATS)]
+    found = fits[0]
     costs = _costs(answers, points)
     candidates = _candidates(answers, found, costs, points, choices, settings)
     able = np.array([[m in candidates[task] for m in answers.models] for task in answers.tasks])
-    picks = [picked(found.predicted, costs, trade, able) for trade in TRADES]
-    curve = [(t, worth(answers, costs, c)) for t, c in zip(TRADES, picks, strict=True)]
-    trade = choose_trades(curve, {m: getattr(settings.tolerances, m) for m in MODES})
-    chosen = {mode: picks[TRADES.index(trade[mode])] for mode in MODES}
+    picks = [[picked(one.predicted, costs, t, able) for one in fits] for t in TRADES]
+    found_worth = dict(zip(TRADES, curve(answers, costs, picks), strict=True))
+    trade = choose_trades(
+        tuple(found_worth.items()), {m: getattr(settings.tolerances, m) for m in MODES}
+    )
+    chosen = {mode: picks[TRADES.index(trade[mode])][0] for mode in MODES}
     plain = {mode: worth(answers, costs, _plain(answers, choices, mode)) for mode in MODES}
     result = Predicted(
         answers.classifier,
         found.weights,
         trade,
         len(answers.tasks),
-        {mode: worth(answers, costs, chosen[mode]) for mode in MODES},
+        {mode: found_worth[trade[mode]] for mode in MODES},
         plain,
         _single(answers, costs),
-        {mode: _gain(curve, plain[mode]) for mode in MODES},
+        {mode: _gain(found_worth.values(), plain[mode]) for mode in MODES},
     )
     return result, _cells(answers, chosen, candidates, choices)
 
@@ -135,9 +149,9 @@ def _single(answers: Answers, costs: Numbers) -> Worth:
     return max(every, key=lambda value: (value.quality, -value.cost))
 
 
-def _gain(curve: Sequence[tuple[float, Worth]], plain: Worth) -> float:
+def _gain(trades: Iterable[Worth], plain: Worth) -> float:
     """How much better the predictor is than ``plain`` for no more money."""
-    within = [value.quality for _, value in curve if value.cost <= plain.cost * (1 + 1e-9)]
+    within = [value.quality for value in trades if value.cost <= plain.cost * (1 + 1e-9)]
     return max(within, default=0.0) - plain.quality
 
 
