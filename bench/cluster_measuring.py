@@ -47,8 +47,9 @@ class Result:
     """Everything measured. ``live`` and ``reconciled`` are seconds from starting an operator
     over many resources that none has seen, ``restarted`` from starting it again, and
     ``rewritten`` the statuses that it wrote then. ``processor`` has the seconds of processor time
-    that the first start took, by process; memory is RSS in MiB by process; ``others`` is the
-    share of the processor's time that other programs took."""
+    that the first start took, by process, and ``changing`` those of one change among them; memory
+    is RSS in MiB by process; ``others`` is the share of the processor's time that other programs
+    took."""
 
     alone: list[Change] = field(default_factory=list)
     loaded: list[Change] = field(default_factory=list)
@@ -60,6 +61,7 @@ class Result:
     restarted: float = 0.0
     rewritten: int = 0
     processor: dict[str, float] = field(default_factory=dict)
+    changing: dict[str, float] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
     others: float = 0.0
 
@@ -96,7 +98,9 @@ class Measuring:
         found.memory |= self._memory("")
         await self._reconcile()
         self._say(f"{plan.few} changes among them")
+        before = seconds_by_kind()
         found.many = [await self._change() for _ in range(plan.few)]
+        found.changing = {k: (s - before[k]) / plan.few for k, s in seconds_by_kind().items()}
         found.memory |= self._memory("_2000")
         found.others = processor.others()
         return found
@@ -191,6 +195,7 @@ def figures(found: Result) -> dict[str, float]:
         "restart_2000_s": found.restarted,
         "restart_2000_writes": found.rewritten,
         **{f"reconcile_2000_{kind}_cpu_s": seconds for kind, seconds in found.processor.items()},
+        **{f"live_2000_{kind}_cpu_s": seconds for kind, seconds in found.changing.items()},
         "others_processor_share": found.others,
         **found.memory,
     }

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable
 
 import cluster_documents as documents
+import psutil
 from tests.cluster.node import Pod
 from tests.cluster.release import GatewayPod, Release
 
@@ -20,6 +21,7 @@ _PATIENCE_S = 180.0
 _LOOK_S = 0.1
 _CALM_S = 1.0
 """Once no status was written for so long, all of them are looked at."""
+_REST = 0.1
 _HEALTH = 8081
 
 
@@ -56,11 +58,15 @@ class Reconciling:
         return heard, int(metric(operator, "prism_operator_status_writes_total"))
 
     async def others(self) -> None:
-        """Start the other operators, too, and wait until they know everything."""
+        """Start the other operators, too, and wait until they know everything and rest."""
         for operator in self._release.operators[1:]:
             operator.start("operator")
         for operator in self._release.operators:
             await _until(lambda o=operator: _get(o, "readyz") is not None)  # type: ignore[misc]
+        # Ready they are once they have listed everything; then their watches begin.
+        async with asyncio.timeout(_PATIENCE_S):
+            while sum([await _busy(o.pid("operator")) for o in self._release.operators]) > _REST:
+                pass
 
     def _runs_everything(self, gateway: GatewayPod) -> bool:
         return bool(gateway.status().get("planVersion") == self._version)
@@ -94,6 +100,15 @@ class Reconciling:
             if sum(map(_programmed, items)) < number:
                 return False
         return True
+
+
+async def _busy(pid: int) -> float:
+    """The share of a second for which a process is busy."""
+    process = psutil.Process(pid)
+    before = process.cpu_times()
+    await asyncio.sleep(1)
+    now = process.cpu_times()
+    return float(now.user - before.user + now.system - before.system)
 
 
 async def _until(holds: Callable[[], bool]) -> None:

@@ -69,6 +69,9 @@ def _sentences(found: Mapping[str, float]) -> Iterator[str]:
     kinds = ("apiserver", "operator", "extproc", "envoy", "etcd")
     spent = (f"{kind} {found[f'reconcile_2000_{kind}_cpu_s']:.1f}" for kind in kinds)
     yield f"Processor time that this took (s, all processes of a kind): {', '.join(spent)}"
+    kinds = ("kubectl", *kinds, "bench")
+    spent = (f"{kind} {1000 * found[f'live_2000_{kind}_cpu_s']:.0f}" for kind in kinds)
+    yield f"Processor time of one change among them (ms): {', '.join(spent)}"
     yield (
         f"Started again over the same: it has heard from all replicas after "
         f"{found['restart_2000_s']:.1f} s and writes {found['restart_2000_writes']:.0f} statuses"

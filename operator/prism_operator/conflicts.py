@@ -25,6 +25,8 @@ def name_conflicts(chosen: Chosen, live: Chosen, age: AgeOf) -> dict[Key, list[P
         groups.setdefault(key.label, []).append(key)
     losers: dict[Key, list[Problem]] = {}
     for label, keys in groups.items():
+        if len(keys) == 1:
+            continue
         first, *rest = sorted(keys, key=lambda key: (key not in live, age(key)))
         message = f"{label} is also defined in namespace {first.namespace}; rename or remove one"
         finding = Finding(("metadata", "name"), message)

@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 
 COMPONENT = "prism-operator"
 _MOST_WAITING = 5000
-_PACE_S = 0.05
-"""Seconds between two Events while more of them wait: thousands at once would take the API
-server's time from the changes that follow."""
+_PACE_S = {"Warning": 0.05, "Normal": 0.25}
+"""Seconds after an Event while more of them wait, by its type: thousands at once would take the
+API server's time from the changes that follow."""
 _LONGEST = 1000
 _LOUD = ("Refused", "TableDeleted", "Withheld")
 
@@ -79,7 +79,7 @@ class Recorder:
     def __init__(self, client: ApiClient, instance: str) -> None:
         self._core = CoreV1Api(client)
         self._instance = instance
-        self._waiting: asyncio.PriorityQueue[tuple[bool, int, Subject, Message]]
+        self._waiting: asyncio.PriorityQueue[tuple[bool, int, str, Subject, Message]]
         self._waiting = asyncio.PriorityQueue(_MOST_WAITING)
         self._number = itertools.count()
 
@@ -87,16 +87,17 @@ class Recorder:
         """Post an Event soon."""
         try:
             later = message.type != "Warning"
-            self._waiting.put_nowait((later, next(self._number), subject, message))
+            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            self._waiting.put_nowait((later, next(self._number), now, subject, message))
         except asyncio.QueueFull:
             log.warning("too many events; dropped: %s %s", subject.name, message.reason)
 
     async def run(self) -> None:
         """Post until cancelled."""
         while True:
-            _, _, subject, message = await self._waiting.get()
+            _, _, when, subject, message = await self._waiting.get()
             try:
-                body = self._body(subject, message)
+                body = self._body(subject, message, when)
                 answer: Any = await self._core.create_namespaced_event(
                     subject.namespace, body, _request_timeout=TIMEOUT_S, _preload_content=False
                 )
@@ -106,10 +107,9 @@ class Recorder:
             except UNREACHABLE as error:
                 log.warning("an event about %s is lost: %s", subject.name, error)
             if not self._waiting.empty():
-                await asyncio.sleep(_PACE_S)
+                await asyncio.sleep(_PACE_S[message.type])
 
-    def _body(self, subject: Subject, message: Message) -> Any:
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    def _body(self, subject: Subject, message: Message, when: str) -> Any:
         involved = {
             "apiVersion": subject.api_version,
             "kind": subject.kind,
@@ -126,8 +126,8 @@ class Recorder:
             "type": message.type,
             "reason": message.reason,
             "message": message.message[:_LONGEST],
-            "firstTimestamp": now,
-            "lastTimestamp": now,
+            "firstTimestamp": when,
+            "lastTimestamp": when,
             "count": 1,
             "source": {"component": COMPONENT, "host": self._instance},
             "reportingComponent": COMPONENT,

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from kubernetes_asyncio.client import ApiException
 
 from prism_operator.api import UNREACHABLE, Resources
-from prism_operator.conditions import PROGRAMMED, Status, differs, find, status_of, urgent
+from prism_operator.conditions import Status, differs, status_of, urgent
 from prism_operator.events import Message, Recorder, Subject, subject_of, transitions
 from prism_operator.inventory import Inventory
 from prism_operator.metrics import Metrics
@@ -97,9 +97,10 @@ class Reporter:
         await self._reunion()
         while True:
             self._wake.clear()
-            await self._look_once(patient=True, calm=False)
+            # One look, once there is something to see: each is one at thousands of resources,
+            # and takes its time from the replicas where they share a machine.
             await self._answers()
-            left = await self._look_once(patient=False, calm=False)
+            left = await self._look_once(calm=False)
             since = (since or loop.time()) if left else None
             wait = None
             if since is not None:
@@ -107,7 +108,7 @@ class Reporter:
             try:
                 await asyncio.wait_for(self._wake.wait(), wait)
             except TimeoutError:
-                await self._look_once(patient=False, calm=True)
+                await self._look_once(calm=True)
                 since = None
                 await self._wake.wait()
 
@@ -135,11 +136,9 @@ class Reporter:
         except TimeoutError:
             pass
 
-    async def _look_once(self, patient: bool, calm: bool) -> bool:
-        """Queue what has to be written; whether only numbers are left that were not.
-
-        ``patient``: what replicas have not answered yet is not written. ``calm``: numbers are.
-        """
+    async def _look_once(self, calm: bool) -> bool:
+        """Queue what has to be written; whether only numbers are left that were not. ``calm``
+        is to write those, too."""
         standing = self._standing
         left = False
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -150,8 +149,6 @@ class Reporter:
             if status is None:
                 continue
             before = self._before(one)
-            if patient and find(status, PROGRAMMED)["reason"] == "Pending":
-                continue
             if calm or urgent(status, before):
                 self._todo.pop(one.key, None)
                 self._todo[one.key] = (one, status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 Contents = Mapping[str, str]
 """What a snapshot holds: the generation of each resource by its label."""
@@ -46,7 +47,7 @@ class Rollout:
     changes: int = 0
     _contents: dict[str, Contents] = field(default_factory=dict)
     _replicas: dict[object, Replica] = field(default_factory=dict)
-    _views: list[tuple[Replica, Contents]] = field(default_factory=list)
+    _views: list[tuple[Contents, list[Replica]]] = field(default_factory=list)
     _viewed: int = -1
 
     @property
@@ -88,17 +89,31 @@ class Rollout:
     def reach(self, label: str, generation: str) -> Reach:
         """How far a version of a resource has come."""
         if self._viewed != self.changes:
-            self._views = [(r, self._contents.get(r.live, {})) for r in self.replicas]
+            self._views = self._view()
             self._viewed = self.changes
-        others = [r for r, contents in self._views if contents.get(label) != generation]
-        total = len(self._views)
+        others = [v for v in self._views if v[0].get(label) != generation]
+        total = sum([len(replicas) for _, replicas in self._views])
         if not others:
-            return Reach(total, total)
-        refused = [r for r in others if r.answered == self.version and r.refusal]
-        waiting = [r.name for r in others if r not in refused]
+            return _everywhere(total)
+        behind = [replica for _, replicas in others for replica in replicas]
+        refused = [r for r in behind if r.answered == self.version and r.refusal]
+        waiting = [r.name for r in behind if r not in refused]
         return Reach(
-            running=total - len(others),
+            running=total - len(behind),
             total=total,
             refused=tuple((r.name, r.refusal) for r in refused),
             waiting=tuple(waiting),
         )
+
+    def _view(self) -> list[tuple[Contents, list[Replica]]]:
+        """The replicas by what they run: one group, for most of the time."""
+        groups: dict[str, list[Replica]] = {}
+        for replica in self.replicas:
+            groups.setdefault(replica.live, []).append(replica)
+        return [(self._contents.get(live, {}), replicas) for live, replicas in groups.items()]
+
+
+@lru_cache
+def _everywhere(total: int) -> Reach:
+    """The same one each time, so that thousands are quickly seen to be as they were."""
+    return Reach(total, total)

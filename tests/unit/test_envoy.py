@@ -146,6 +146,15 @@ def test_first_attempts_go_straight_to_the_clusters_named() -> None:
     assert b"a" in some.body
 
 
+@pytest.mark.parametrize("direct", [(), ("prism/a", "prism/b")])
+def test_routes_keep_every_field_though_two_libraries_encode_them(direct: tuple[str, ...]) -> None:
+    wanted = routes(Fallback(target(), ""), direct, at_once=True)
+    complete = importlib.import_module("envoy_data_plane.envoy.config.route.v3").RouteConfiguration
+    sent = complete.parse(xds.encode_routes(wanted).body)
+    assert sent.to_dict() == complete.parse(bytes(complete.from_dict(wanted))).to_dict()
+    assert sent.virtual_hosts[0].routes[0].route.retry_policy.refresh_cluster_on_retry
+
+
 def test_an_unknown_field_is_no_route() -> None:
     with pytest.raises(KeyError, match="nonsense"):
         xds.encode_routes({"name": "x", "nonsense": 1})
