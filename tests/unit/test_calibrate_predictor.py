@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,41 @@ def test_the_table_gets_a_predictor_and_says_what_it_is_worth() -> None:
     assert not any("leave --predict out" in line for line in doubts(found))
 
 
+@pytest.mark.parametrize(
+    ("gains", "spared", "pays"),
+    [
+        ((0.006, 0.0, -0.009), (0.0, 0.0, 0.0), True),
+        ((0.004, 0.0, 0.0), (0.3, 0.0, 0.0), True),
+        ((0.004, 0.0, 0.0), (0.05, 0.0, 0.0), False),
+        ((0.1, 0.0, -0.011), (0.5, 0.0, 0.0), False),
+    ],
+)
+def test_a_predictor_pays_where_it_is_better_or_cheaper_and_nowhere_worse(
+    gains: tuple[float, ...], spared: tuple[float, ...], pays: bool
+) -> None:
+    found = calibrated(answers()).predicted
+    assert found is not None
+    by_mode = {
+        "gains": dict(zip(MODES, gains, strict=True)),
+        "spared": dict(zip(MODES, spared, strict=True)),
+    }
+    assert replace(found, **by_mode).pays is pays
+
+
+def test_what_is_spared_is_of_no_less_quality() -> None:
+    """large is always right, small at every second prompt, which its number tells."""
+    chance = np.random.default_rng(1)
+    hidden = chance.choice([-1.0, 1.0], size=(400, 1))
+    scores = np.stack([np.ones(400), (hidden[:, 0] > 0).astype(float)], axis=1)
+    given = Answers(("large", "small"), (CODE,) * 400, scores, hidden, "ab" * 32)
+    found = calibrated(given).predicted
+    assert found is not None
+    # Half the prompts go to small, which costs a tenth.
+    share = (hidden > 0).mean()
+    assert found.spared[Mode.ECO] == pytest.approx(0.9 * share)
+    assert found.by_mode[Mode.ECO].quality == 1
+
+
 def test_a_predictor_that_is_no_better_is_called_so() -> None:
     assert any("leave --predict out" in line for line in doubts(calibrated(answers(told=0.0))))
 
@@ -212,7 +248,7 @@ def test_a_predictor_is_kept_where_prompts_are_classified_and_it_pays(files: Pat
     result = run("calibrate", *inputs, *prompts, "--classify")
     assert result.exit_code == 0, result.output
     assert "predictor:" not in result.stdout
-    assert "note: a predictor was tried; it is no better for the same cost" in result.stderr
+    assert "note: a predictor was tried; it is no better than the table without it" in result.stderr
 
 
 def test_a_predictor_needs_single_answers(files: Path) -> None:

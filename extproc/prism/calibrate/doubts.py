@@ -57,8 +57,8 @@ def _predicted(found: Calibrated) -> Iterator[str]:
     )
     if not worth.pays:
         yield (
-            "For the same cost the predictor answers no better than the table without it: leave "
-            "--predict out."
+            "The predictor is neither better than the table without it for the same cost nor much "
+            "cheaper for the same quality: leave --predict out."
         )
 
 

@@ -33,6 +33,10 @@ LEAST = 200
 """Prompts below which nothing is fitted."""
 _CHANCE = 0.005
 """A gain in quality (0 to 1) that says nothing."""
+_LOSS = 0.01
+"""A loss in quality that speaks against it: halvings of the same prompts differ by as much."""
+_SPARED = 0.1
+"""A share of the cost that is worth having for the same quality."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Predicted:
     """A predictor and what it is worth. ``by_mode`` has the mean score and cost of prompts that
     it was not fitted to, ``plain`` the same of the table without it, ``single`` those of always
     the best model. ``gains``: by mode, how much better it is than the plain table for the same
-    cost."""
+    cost; ``spared``: which share of the cost it spares for the same quality."""
 
     classifier: str
     weights: Mapping[str, tuple[float, ...]]
@@ -50,12 +54,14 @@ class Predicted:
     plain: Mapping[Mode, Worth]
     single: Worth
     gains: Mapping[Mode, float]
+    spared: Mapping[Mode, float]
 
     @property
     def pays(self) -> bool:
-        """Whether for the same cost it is better than the plain table in some mode and worse in
-        none, beyond what the choice among trades makes of chance."""
-        return max(self.gains.values()) > _CHANCE and min(self.gains.values()) >= -_CHANCE
+        """Whether in some mode it is better than the plain table for the same cost or cheaper for
+        the same quality, and worse in none, beyond what the choice among trades makes of chance."""
+        won = max(self.gains.values()) > _CHANCE or max(self.spared.values()) > _SPARED
+        return won and min(self.gains.values()) >= -_LOSS
 
     def spec(self) -> dict[str, Any]:
         """``spec.predictor`` of a RoutingTable."""
@@ -101,6 +107,7 @@ def predictor(
         plain,
         _single(answers, costs),
         {mode: _gain(found_worth.values(), plain[mode]) for mode in MODES},
+        {mode: _spared(found_worth.values(), plain[mode]) for mode in MODES},
     )
     return result, _cells(answers, chosen, candidates, choices)
 
@@ -153,6 +160,12 @@ def _gain(trades: Iterable[Worth], plain: Worth) -> float:
     """How much better the predictor is than ``plain`` for no more money."""
     within = [value.quality for value in trades if value.cost <= plain.cost * (1 + 1e-9)]
     return max(within, default=0.0) - plain.quality
+
+
+def _spared(trades: Iterable[Worth], plain: Worth) -> float:
+    """The share of the cost of ``plain`` that the predictor spares for no less quality."""
+    costs = [value.cost for value in trades if value.quality >= plain.quality]
+    return max(0.0, 1 - min(costs, default=plain.cost) / plain.cost) if plain.cost else 0.0
 
 
 def _cells(

@@ -60,7 +60,7 @@ class _Inputs:
     "--predict/--no-predict",
     default=None,
     help="Add a predictor that orders cells by the prompt.  [default: where prompts are "
-    "classified and it is better for the same cost]",
+    "classified and it is better for the same cost, or cheaper for the same quality]",
 )
 @click.option("--settings", type=FILE, help="Tolerances, columns and more: YAML.")
 @click.option("--prices", type=OUT, help="List prices: CSV. They go before all others.")
@@ -162,7 +162,7 @@ def _calibrated(inputs: _Inputs) -> Calibrated:
     found = calibrate(*given, answers)
     if inputs.predict or found.predicted is None or found.predicted.pays:
         return found
-    click.echo("note: a predictor was tried; it is no better for the same cost", err=True)
+    click.echo("note: a predictor was tried; it is no better than the table without it", err=True)
     return calibrate(*given)
 
 

@@ -75,6 +75,7 @@ def _predicted(found: Calibrated) -> list[Mapping[str, Any]]:
             "plain_quality": _ratio(worth.plain[mode].quality, single.quality),
             "plain_cost": _ratio(worth.plain[mode].cost, single.cost),
             "gain": worth.gains[mode],
+            "spared": worth.spared[mode],
             "trade": worth.trade[mode],
         }
         for mode in MODES
