@@ -58,7 +58,7 @@ def gateway(
     documents = chaos.documents(LANES, {name: providers.url(name) for name in KEYS})
     text = yaml.dump_all(documents, Dumper=yaml.CSafeDumper)
     (scratch / "config" / "chaos.yaml").write_text(text, "utf-8")
-    made = Gateway(scratch / "config", scratch, chaos.ENVIRONMENT)
+    made = Gateway(scratch / "config", scratch, chaos.ENVIRONMENT, "--prism-timeout", "60")
     yield made
     made.stop()
 
@@ -66,14 +66,14 @@ def gateway(
 @pytest.fixture(scope="module")
 def http() -> Iterator[httpx.Client]:
     """One client for all: making one takes longer than most requests here."""
-    with httpx.Client(timeout=120) as made:
+    with httpx.Client(timeout=600) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def sdks(gateway: Gateway) -> Iterator[Mapping[str, Any]]:
     """One client of each kind for all cases, for the same reason."""
-    unknown: Any = {"api_key": "none", "max_retries": 0, "timeout": 120}
+    unknown: Any = {"api_key": "none", "max_retries": 0, "timeout": 600}
     with (
         openai.OpenAI(base_url=gateway.base_url, **unknown) as first,
         anthropic.Anthropic(base_url=gateway.url, **unknown) as second,
@@ -96,7 +96,10 @@ def test_the_right_answer_once_or_a_clear_error(
 ) -> None:
     answer, got, broken = answer_to(gateway, http, case)
     asked = requests_of(case, providers)
-    check_requests(case, asked)
+    check_asked(case, asked)
+    for request in asked:
+        is_right(request, case)
+    check_cancelled(case, asked)
     lane = case.lane
     if case.ends is Ends.ERROR:
         error = error_of(httpx.Response(answer.status_code, headers=answer.headers, content=got))
@@ -133,10 +136,7 @@ def test_the_real_client_understands_it(
         answers = case.attempts[-1]
         assert f"[{answers}/{upstream(lane.model(answers))}]" in said(client, case)
     asked = requests_of(case, providers)
-    names = [request.provider for request in asked]
-    # In a race the other one may answer before what has to be translated is sent.
-    won = case.racing and case.ends is Ends.NEXT and names == [chaos.WELL]
-    assert won or sorted(names) == sorted(case.attempts)
+    check_asked(case, asked)
     for request in asked:
         says_the_same(request, case)
     check_cancelled(case, asked)
@@ -252,13 +252,13 @@ def direct(twins: SimulatedProviders, http: httpx.Client, case: Case) -> httpx.R
     return http.post(url, content=case.body(name), headers=headers)
 
 
-def check_requests(case: Case, asked: list[ReceivedRequest]) -> None:
-    """The right providers were asked, once each."""
-    # The model that policy denies is not among them. Of two that race, either may be first.
-    assert sorted(request.provider for request in asked) == sorted(case.attempts)
-    for request in asked:
-        is_right(request, case)
-    check_cancelled(case, asked)
+def check_asked(case: Case, asked: list[ReceivedRequest]) -> None:
+    """The right providers were asked, once each, and not the one that policy denies."""
+    names = [request.provider for request in asked]
+    # In a race the other one may answer before the first has the whole request; else either
+    # may be the first here.
+    won = case.racing and case.ends is Ends.NEXT and names == [chaos.WELL]
+    assert won or sorted(names) == sorted(case.attempts)
 
 
 def check_cancelled(case: Case, asked: list[ReceivedRequest]) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from prism.cli import VERBS
 
+from . import config
 from .running import PATIENCE_S, until
 
 DEMO_KEYS = (
@@ -54,6 +55,16 @@ def test_a_broken_folder_is_refused_before_anything_starts(tmp_path: Path) -> No
     assert answer.returncode == 1
     assert "table.yaml:2" in answer.stderr
     assert "RoutingTable" in answer.stderr
+
+
+def test_authorities_that_are_not_there_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write(tmp_path, config.table(dict.fromkeys(config.PROVIDERS, "https://x.example")), [])
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    answer = prism("run", "--config", str(tmp_path), "--state", str(tmp_path / "state"))
+    assert answer.returncode == 1
+    assert answer.stderr == f"Error: SSL_CERT_FILE names {tmp_path / 'ca.pem'}, which is no file\n"
 
 
 def test_a_taken_port_is_named() -> None:

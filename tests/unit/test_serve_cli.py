@@ -40,10 +40,12 @@ def test_serve_takes_one_source_with_what_belongs_to_it(
 
 
 def test_bootstrap_prints_what_the_supervisor_would_write() -> None:
-    result = run("bootstrap", "--listen", "192.0.2.1:8080", "--max-body", "8", *SOCKETS)
+    limits = ("--max-body", "8", "--prism-timeout", "7.5")
+    result = run("bootstrap", "--listen", "192.0.2.1:8080", *limits, *SOCKETS)
     assert result.exit_code == 0, result.output
+    assert result.output.count('"7.5s"') == 3  # the two stages, and the one for small requests
     assert json.loads(result.output) == bootstrap(
-        Settings("192.0.2.1", 8080, "/run/p.sock", "/run/a.sock", 8 * MEBIBYTE)
+        Settings("192.0.2.1", 8080, "/run/p.sock", "/run/a.sock", 8 * MEBIBYTE, 7500)
     )
 
 

@@ -163,6 +163,31 @@ def test_why_an_attempt_was_given_up_and_how_long_it_took(flag: str, reason: str
     assert (found.reason, found.took_ms) == (reason, 2000.5)
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify "
+            "cert failed: SAN matcher, certificate SANs are [a.example]:TLS_error_end",
+            "TLS: CERTIFICATE_VERIFY_FAILED",
+        ),
+        (
+            "TLS_error:|33554536:system library:OPENSSL_internal:Connection reset by peer:"
+            "TLS_error_end",
+            "no connection",
+        ),
+        ("delayed connect error: Connection refused", "no connection"),
+        ("", "no connection"),
+    ],
+)
+def test_why_tls_failed(said: str, reason: str) -> None:
+    made = entry(503)
+    made.common_properties.response_flags.upstream_connection_failure = True
+    made.common_properties.upstream_transport_failure_reason = said
+    (found,) = access_log.failed_attempts(sent(made))
+    assert found.reason == reason
+
+
 SPAN = "cd" * 8
 
 

@@ -10,6 +10,7 @@ from prism.cli.listening import (
     envoy_admin_option,
     listen_option,
     max_body_option,
+    prism_timeout_option,
     socket_option,
     telemetry_settings,
 )
@@ -20,6 +21,7 @@ from prism.cli.listening import (
 @socket_option
 @envoy_admin_option
 @max_body_option
+@prism_timeout_option
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -30,6 +32,7 @@ def command(
     socket: Path,
     envoy_admin: Path,
     max_body: int,
+    prism_timeout: float,
     out: Path | None,
 ) -> None:
     """Print the bootstrap (JSON) for an Envoy that runs beside "prism serve".
@@ -52,6 +55,7 @@ def command(
             socket=str(socket.absolute()),
             admin_socket=str(envoy_admin.absolute()),
             max_body=max_body * MEBIBYTE,
+            message_timeout_ms=round(prism_timeout * 1000),
             tracing=tracing,
         )
     )

@@ -60,7 +60,7 @@ async def _demonstrate(options: Demonstration, folder: Path) -> None:
         ]
         if options.credentials is not None:
             arguments += ["--credentials", str(options.credentials)]
-        gateway = Gateway(options.listen, 32, 5.0, None, None, arguments)
+        gateway = Gateway(options.listen, 32, 2.0, 5.0, None, None, arguments)
 
         def ready(url: str) -> None:
             click.echo(_welcome(url, (admin, console), config, table, real))

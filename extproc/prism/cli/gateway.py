@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import sys
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The options of ``prism run``. ``max_body`` is in MiB, ``drain`` in seconds."""
+    """The options of ``prism run``. ``max_body`` is in MiB, ``prism_timeout`` and ``drain``
+    in seconds."""
 
     listen: tuple[str, int]
     max_body: int
+    prism_timeout: float
     drain: float
     envoy: Path | None
     concurrency: int | None
@@ -68,10 +71,12 @@ def run_folder() -> Iterator[Path]:
 def run_settings(gateway: Gateway, folder: Path) -> RunSettings:
     """The supervisor's settings; fails where the address is taken or there is no Envoy."""
     from prism.cli.listening import telemetry_settings
-    from prism.serve.authorities import ca_file
+    from prism.serve.authorities import VARIABLE, ca_file
     from prism.serve.supervisor import RunSettings, free_port
 
-    tracing = telemetry_settings().tracing(ca_file())
+    if not Path(trusted := ca_file()).is_file() and VARIABLE in os.environ:
+        raise click.ClickException(f"{VARIABLE} names {trusted}, which is no file")
+    tracing = telemetry_settings().tracing(trusted)
     host, port = gateway.listen
     _check_port(host, port)
     port = port or free_port(host)
@@ -81,6 +86,7 @@ def run_settings(gateway: Gateway, folder: Path) -> RunSettings:
         host=host,
         port=port,
         max_body=gateway.max_body * 1024 * 1024,
+        prism_timeout_s=gateway.prism_timeout,
         concurrency=gateway.concurrency,
         drain_s=gateway.drain,
         serve_arguments=gateway.serve_arguments,

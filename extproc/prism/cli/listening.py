@@ -92,6 +92,14 @@ max_body_option = click.option(
     metavar="MIB",
     help="Largest request accepted; larger ones get 413.",
 )
+prism_timeout_option = click.option(
+    "--prism-timeout",
+    type=click.FloatRange(0.1, 60),
+    default=2,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long Envoy waits for Prism, each time it asks.",
+)
 socket_option = click.option(
     "--socket",
     type=click.Path(path_type=Path),

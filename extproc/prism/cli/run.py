@@ -14,6 +14,7 @@ from prism.cli.listening import (
     listen_option,
     log_level,
     max_body_option,
+    prism_timeout_option,
     server_options,
     start_logging,
 )
@@ -34,6 +35,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @ledger_options
 @budget_options
 @max_body_option
+@prism_timeout_option
 @click.option(
     "--drain",
     type=click.FloatRange(0, 3600),
@@ -65,6 +67,7 @@ def command(
     budget_store: str | None,
     budget_away: str,
     max_body: int,
+    prism_timeout: float,
     drain: float,
     envoy: Path | None,
     concurrency: int | None,
@@ -103,6 +106,6 @@ def command(
         )
     arguments += ["--budget-away", budget_away]
     run_gateway(
-        Gateway(listen, max_body, drain, envoy, concurrency, arguments),
+        Gateway(listen, max_body, prism_timeout, drain, envoy, concurrency, arguments),
         ready=lambda url: click.echo(f"Prism is listening on {url}"),
     )

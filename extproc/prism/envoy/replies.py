@@ -13,10 +13,12 @@ def local_replies() -> dict[str, Any]:
     place in both listeners the path tells whose that is."""
     too_large = "The request is larger than the gateway accepts."
     late = "No model began to answer in time."
+    away = "The provider can't be reached: there is no connection to it, or TLS fails."
     refused = _status_is(REFUSED_STATUS)
     said = "%LOCAL_REPLY_BODY%"
     large = _status_is(413)
     other: dict[str, Any] = {"response_flag_filter": {}}
+    unreached = {"response_flag_filter": {"flags": ["UF"]}}
     slow = _both(_status_is(504), {"response_flag_filter": {"flags": ["UT"]}})
     return {
         "mappers": [
@@ -33,6 +35,11 @@ def local_replies() -> dict[str, Any]:
                 _anthropic("timeout_error", late, "%RESPONSE_CODE_DETAILS%"),
             ),
             _mapper(slow, _openai("%RESPONSE_CODE_DETAILS%", "gateway_error", late)),
+            _mapper(
+                _both(unreached, _FOR_MESSAGES),
+                _anthropic("api_error", away, "provider_unreachable"),
+            ),
+            _mapper(unreached, _openai("provider_unreachable", "gateway_error", away)),
             # Any flag: Envoy could not do its work. Prism's own answers come without.
             _mapper(
                 _both(other, _FOR_MESSAGES),

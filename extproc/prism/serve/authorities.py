@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from pathlib import Path
 
+VARIABLE = "SSL_CERT_FILE"
+"""The environment variable that names another bundle, as OpenSSL has it."""
+
 
 def ca_file() -> str:
-    """The machine's bundle of trusted certificate authorities."""
-    paths = ssl.get_default_verify_paths()
+    """The machine's bundle of trusted certificate authorities, or the one that the environment
+    names, be it there or not: it is Envoy's container that must have it."""
+    if named := os.environ.get(VARIABLE):
+        return named
     candidates = [
-        paths.cafile,
+        ssl.get_default_verify_paths().cafile,
         "/etc/ssl/certs/ca-certificates.crt",
         "/etc/pki/tls/certs/ca-bundle.crt",
     ]

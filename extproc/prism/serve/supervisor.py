@@ -48,14 +48,16 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """``run_dir`` holds the sockets and Envoy's bootstrap. ``drain_s`` is how long requests
-    under way may take once a stop was asked for."""
+    """``run_dir`` holds the sockets and Envoy's bootstrap. ``prism_timeout_s`` is how
+    long Envoy waits for Prism, ``drain_s`` how long requests under way may take once a stop was
+    asked for."""
 
     envoy: Path
     run_dir: Path
     host: str
     port: int
     max_body: int
+    prism_timeout_s: float
     concurrency: int | None
     drain_s: float
     serve_arguments: Sequence[str]
@@ -202,6 +204,7 @@ def _write_bootstrap(settings: RunSettings) -> None:
             socket=str(settings.socket),
             admin_socket=str(settings.envoy_admin),
             max_body=settings.max_body,
+            message_timeout_ms=round(settings.prism_timeout_s * 1000),
             tracing=settings.tracing,
         )
     )

@@ -34,6 +34,8 @@ MOST_TOKENS = 2**53
 _SAMPLED = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f][13579bdf]")
 """A ``traceparent`` whose flags have the lowest bit set."""
 _SPAN = re.compile("[0-9a-f]{16}")
+_TLS_ERROR = re.compile("TLS_error:.*?OPENSSL_internal:([A-Z0-9_]{1,60}):")
+"""What BoringSSL calls the error."""
 _DIGITS = 9
 """Of a number that means anything here."""
 
@@ -147,7 +149,7 @@ def failed_attempts(message: StreamAccessLogsMessage) -> Iterator[FailedAttempt]
             _key_number(entry.request.request_id),
             _over_at(common),
             common.duration.seconds * 1000 + common.duration.nanos / 1e6,
-            _reason(common.response_flags),
+            _reason(common),
             entry.request.request_id,
         )
 
@@ -183,7 +185,12 @@ _REASONS = {
 }
 
 
-def _reason(flags: ResponseFlags) -> str | None:
+def _reason(common: AccessLogCommon) -> str | None:
+    flags = common.response_flags
+    found = _TLS_ERROR.search(common.upstream_transport_failure_reason)
+    if found is not None and flags.upstream_connection_failure:
+        # No more of it: the rest may be the provider's words.
+        return f"TLS: {found[1]}"
     return next((text for name, text in _REASONS.items() if getattr(flags, name)), None)
 
 
