@@ -133,10 +133,12 @@ def _quality(found: Calibrated) -> list[str]:
 
 def _prices(found: Calibrated) -> list[str]:
     lines = ["## Prices", "", "US dollars per million tokens.", ""]
-    lines += ["| model | in | out | cached in | source |", "|---|---:|---:|---:|---|"]
+    lines += ["| model | in | out | cached in | written to a cache | source |"]
+    lines += ["|---|---:|---:|---:|---:|---|"]
     for name, model in found.table.models.items():
         price = model.price
-        numbers = f"{price.input:g} | {price.output:g} | {price.cached_input:g}"
+        cached = f"{price.cached_input:g} | {price.cache_write:g}"
+        numbers = f"{price.input:g} | {price.output:g} | {cached}"
         lines.append(f"| {name} | {numbers} | {found.prices[name].origin} |")
     return [*lines, ""]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -153,6 +153,20 @@ def _opened(path: Path) -> IO[str]:
         raise click.ClickException(f"{path}: {error.strerror or error}") from None
 
 
+def _progress(size: int) -> AbstractContextManager[Any]:
+    """A bar over ``size`` bytes; of a pipe, whose size nobody knows, only lines are counted."""
+    known = size > 0
+    return click.progressbar(
+        length=size or 1,
+        label="Reading",
+        file=sys.stderr,
+        show_eta=known,
+        show_percent=known,
+        update_min_steps=0,
+        item_show_func=lambda lines: f"{lines or 0:,} lines",
+    )
+
+
 def _counted(
     logs: Sequence[str],
     columns: Mapping[str, str],
@@ -170,11 +184,10 @@ def _counted(
     seen = {str(path): 0 for path in paths}
     tally = Tally()
     first: list[str] = []
-    size = sum(path.stat().st_size for path in paths)
-    with click.progressbar(length=size, label="Reading", file=sys.stderr) as bar:
+    with _progress(sum(path.stat().st_size for path in paths)) as bar:
         for read, found in counted(every, setup, jobs or cores()):
             tally.add(found.tally)
-            bar.update(max(0, read.bytes - seen[read.file]))
+            bar.update(max(0, read.bytes - seen[read.file]), tally.lines)
             seen[read.file] = max(read.bytes, seen[read.file])
             for number, reason in found.bad:
                 text = f"{read.file}:{number}: {reason}"
