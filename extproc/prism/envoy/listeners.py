@@ -34,6 +34,10 @@ _HCM = "extensions.filters.network.http_connection_manager.v3.HttpConnectionMana
 STREAM_IDLE = "300s"
 """How long a stream may be silent: reasoning models think for minutes before they speak."""
 
+LARGEST_TRANSLATED = 60 * 1024 * 1024
+"""Bytes of a whole answer that has to be translated: what fits into one message to Prism. A larger
+one becomes a 500, and the next model is tried."""
+
 
 def gateway_listener(settings: Settings) -> dict[str, Any]:
     """Where clients come in."""
@@ -157,4 +161,6 @@ def _route_of_attempt(number: int) -> dict[str, Any]:
             # The gateway's router times attempts; a stream may last as long as it speaks.
             "timeout": "0s",
         },
+        # Of answers, too: a whole one is held until it is translated.
+        "request_body_buffer_limit": LARGEST_TRANSLATED,
     }

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from prism.envoy import names
 from prism.envoy.routes import REFUSED_STATUS
 from prism.exchange.endpoints import MESSAGES
+from prism.exchange.headers import CLIENT_API
+from prism.routing.catalog import Api
 
 
 def local_replies() -> dict[str, Any]:
@@ -35,6 +38,7 @@ def local_replies() -> dict[str, Any]:
                 _anthropic("timeout_error", late, "%RESPONSE_CODE_DETAILS%"),
             ),
             _mapper(slow, _openai("%RESPONSE_CODE_DETAILS%", "gateway_error", late)),
+            *_too_large_answer(),
             _mapper(
                 _both(unreached, _FOR_MESSAGES),
                 _anthropic("api_error", away, "provider_unreachable"),
@@ -48,6 +52,31 @@ def local_replies() -> dict[str, Any]:
             _mapper(other, _openai("%RESPONSE_CODE_DETAILS%", "gateway_error", said)),
         ]
     }
+
+
+def _too_large_answer() -> list[dict[str, Any]]:
+    """Of an answer that had to be held as a whole: nothing else makes Envoy say 500. Nobody
+    translates this one, so a label tells where the client speaks another API than the path.
+    """
+    message = "The answer is larger than the gateway can hold."
+    openai = _openai("answer_too_large", "gateway_error", message)
+    anthropic = _anthropic("api_error", message, "answer_too_large")
+    larger = _status_is(500)
+    return [
+        _mapper(_both(larger, _client_speaks(Api.OPENAI)), openai),
+        _mapper(_both(larger, _client_speaks(Api.ANTHROPIC)), anthropic),
+        _mapper(_both(larger, _FOR_MESSAGES), anthropic),
+        _mapper(larger, openai),
+    ]
+
+
+def _client_speaks(api: Api) -> dict[str, Any]:
+    matcher = {
+        "filter": names.METADATA,
+        "path": [{"key": CLIENT_API}],
+        "value": {"string_match": {"exact": api.value}},
+    }
+    return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": False}}
 
 
 _FOR_MESSAGES = {

@@ -51,6 +51,9 @@ TABLE: Final = "x-prism-table"
 """The table that decided; its settings bound further attempts."""
 TRANSLATED: Final = "x-prism-translated"
 """Attempt 1 goes to a provider of another API: the attempt stage has to translate it."""
+CLIENT_API: Final = "client_api"
+"""No header: what the attempt stage leaves in a translated attempt's metadata, the API that the
+client speaks."""
 MAX_ATTEMPTS: Final = 5
 """As many attempts as a table may ask for; Envoy's routes know this many cluster headers."""
 

@@ -160,7 +160,9 @@ def rewrite_translated(
     else:
         remove = (*remove, *_OTHER_KEYS[target.api])
         set_headers += _key_headers(target, key, decision_id)
-    return Rewrite(tuple(set_headers), remove, body, {}, reroute=False)
+    # Envoy's own errors go by the path, which is the provider's; this is for those that can't.
+    labels = {names.CLIENT_API: other(target.api).value}
+    return Rewrite(tuple(set_headers), remove, body, labels, reroute=False)
 
 
 def _key_headers(target: Target, key: Key, decision_id: str) -> list[tuple[str, str]]:
