@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
-from . import kube_tools
+from tests.cluster import kube_tools
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "prism"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Generator, Iterator
 
 import pytest
+from tests.cluster.kube_tools import ToolMissing
 from tests.gateway import config
 from tests.gateway.conftest import specs
 from tests.gateway.running import simulated
@@ -13,7 +14,6 @@ from tests.gateway.running import simulated
 from prism.providers import SimulatedProviders
 
 from .kube import Kube, ServerNotOurs, cluster
-from .kube_tools import ToolMissing
 from .release import Release
 
 REQUIRED = "PRISM_REQUIRE_CLUSTER"
@@ -95,13 +95,13 @@ def pytest_terminal_summary(
     result = yield
     if _missing:
         skipped = terminalreporter.stats.get("skipped", ())
-        count = sum("cluster" in report.keywords for report in skipped)
+        count = sum(any(why in str(report.longrepr) for why in _missing) for report in skipped)
         terminalreporter.section("NOT RUN", yellow=True)
         for reason in sorted(_missing):
             terminalreporter.write_line(reason)
         terminalreporter.write_line(
-            f"So {count} tests on a real Kubernetes API server were not run. With that in place, "
-            "or with KUBEBUILDER_ASSETS or PRISM_TEST_KUBECONFIG set (docs/development.md): "
-            "make test-cluster"
+            f"So {count} tests of the chart or on a real Kubernetes API server were not run. With "
+            "that in place, or with KUBEBUILDER_ASSETS or PRISM_TEST_KUBECONFIG set "
+            "(docs/development.md): make test-cluster"
         )
     return result

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.cluster import kube_tools
+from tests.cluster.kube_tools import ToolMissing
 
-from . import kube_build, kube_tools
+from . import kube_build
 from .kube_server import KubeServer, polls
-from .kube_tools import ToolMissing
 
 CLUSTER = "PRISM_TEST_KUBECONFIG"
 """Names the kubeconfig of a disposable cluster: the tests leave CRDs and namespaces in it."""

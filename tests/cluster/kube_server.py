@@ -19,8 +19,7 @@ from pathlib import Path
 
 import httpx
 import trustme
-
-from . import kube_tools
+from tests.cluster import kube_tools
 
 PATIENCE_S = 180.0
 """Idle, etcd and the API server need about four seconds; a busy machine is slow."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import random
+from array import array
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from .documents import key, policy, table
+from .documents import Document, key, policy, table
 from .kube import Kube
 from .operating import Operator, Replica, Site, following, polls, replicas
 
@@ -236,31 +239,45 @@ def test_the_operator_cannot_read_secrets(site: Site) -> None:
             assert answer.stdout.strip() == "no"
 
 
-def test_a_table_as_large_as_one_can_be_goes_live(site: Site) -> None:
-    """The schema's limits and Kubernetes' limit of annotations come to nearly a mebibyte."""
-    big = table()
-    big["metadata"]["annotations"] = {"note": "z" * 250_000}
-    big["spec"]["providers"] = [
-        {
-            "name": f"p{n}",
-            "baseURL": f"https://p.test/{'x' * 1000}",
-            "credentials": [{"key": f"KEY_{m}." + "WORD_" * 48, "weight": 1} for m in range(16)],
-        }
-        for n in range(64)
-    ]
-    model = big["spec"]["models"][0]
-    big["spec"]["models"] = [
-        {**model, "name": f"m{n}" + "x" * 120, "upstreamName": "x" * 250, "provider": f"p{n % 64}"}
-        for n in range(256)
-    ]
-    for modes in big["spec"]["cells"].values():
-        modes.update({mode: [m["name"] for m in big["spec"]["models"][:5]] for mode in modes})
-    assert len(json.dumps(big)) > 750_000
+MEBIBYTE = 1024 * 1024
+
+
+def large(name: str, models: int) -> Document:
+    """A table with a predictor, whose weights don't compress; so many models make it large."""
+    made = table(name, [f"m{number}" for number in range(models)])
+    noise = random.Random(models)
+    weights = [array("h", (noise.randrange(2**14) for _ in range(3000))) for _ in range(models)]
+    made["spec"]["predictor"] = {
+        "classifier": "0" * 64,
+        "trade": {"eco": 0.5, "balanced": 0.1, "sport": 0.01},
+        "models": [
+            {"name": f"m{number}", "weights": base64.b64encode(row.tobytes()).decode()}
+            for number, row in enumerate(weights)
+        ],
+    }
+    made["spec"]["cells"] = {
+        task: {mode: ["m0", "m1"] for mode in modes}
+        for task, modes in made["spec"]["cells"].items()
+    }
+    return made
+
+
+def test_a_table_of_a_mebibyte_goes_live_and_a_larger_one_is_refused(site: Site) -> None:
+    whole, more = large("default", 130), large("more", 220)
+    assert len(json.dumps(whole)) > MEBIBYTE
     with site.operator() as operator, replicas(site, [operator]) as [replica]:
-        # kubectl apply would keep all of it a second time, so it is created.
-        site.kubectl("create", "-f", "-", given=json.dumps(big))
+        # A plain kubectl apply would keep all of it a second time, as an annotation.
+        with pytest.raises(AssertionError, match=r"annotations: Too long"):
+            site.kubectl("apply", "-f", "-", given=json.dumps(whole))
+        apply = ("apply", "--server-side", "-f", "-")
+        site.kubectl(*apply, given=json.dumps(whole))
         replica.until(lambda r: bool(r.live))
         site.until("rt", "default", holds("Programmed"))
+        # More than etcd takes: the API server says so, and what is live stays.
+        with pytest.raises(AssertionError, match="too large"):
+            site.kubectl(*apply, given=json.dumps(more))
+        site.apply(policy("acme"))
+        site.until("pp", "acme", holds("Programmed"))
 
 
 def operator_metrics(operator: Operator) -> str:
