@@ -6,6 +6,8 @@ import base64
 import json
 import secrets
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +243,24 @@ def test_without_a_cluster_the_operator_says_why(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "no way to a Kubernetes API server" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_operator_without_rights_says_so_and_goes_on_once_it_has_them(site: Site) -> None:
+    """No crash loop: whoever installs gets RBAC right while it runs."""
+    name = f"prism-of-{site.namespace}"
+    bound = yaml.safe_load(site.kubectl("get", "rolebinding", name, "-o", "yaml"))
+    site.kubectl("delete", "rolebinding", name)
+    site.apply(TABLE, ACME)
+    with site.operator() as operator, replicas(site, [operator]) as [replica]:
+        operator.logged("cannot be listed: no right to list them")
+        assert operator.process.poll() is None
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            urllib.request.urlopen(f"http://127.0.0.1:{operator.port('health')}/readyz")
+        assert not replica.live
+        parts = {part: bound[part] for part in ("apiVersion", "kind", "roleRef", "subjects")}
+        site.apply({**parts, "metadata": {"name": name}})
+        replica.until(has("ProjectPolicy/acme"))
+        site.until("pp", "acme", holds("Programmed"))
 
 
 def test_the_status_says_what_a_snapshot_is_waiting_for(site: Site) -> None:
