@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -131,15 +132,31 @@ def test_the_documents_of_attempts_can_be_used() -> None:
 
 
 def test_what_telemetry_adds_is_a_share_of_prism_s_own_time(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.syspath_prepend(str(_BENCH))
     telemetry = importlib.import_module("telemetry")
+    report = importlib.import_module("telemetry_report")
     slots = [
-        _slot(gateway, [ms], concurrency=concurrency, cpu_us={"envoy": 10.0, "ext_proc": cpu})
-        for concurrency in telemetry.CONCURRENCIES
-        for gateway, ms, cpu in (("envoy", 1.0, 0.0), ("prism", 2.0, 100.0), ("told", 2.05, 104.0))
+        replace(
+            _slot(gateway, [ms], concurrency=concurrency, cpu_us={"envoy": 10.0, "ext_proc": cpu}),
+            round=number,
+        )
+        for concurrency in report.CONCURRENCIES
+        for number, told in enumerate((2.02, 2.05, 2.1))
+        for gateway, ms, cpu in (("envoy", 1.0, 0.0), ("prism", 2.0, 100.0), ("told", told, 104.0))
     ]
     found = telemetry.figures_of(slots)
     assert found["telemetry_overhead"] == pytest.approx(0.05)
+    assert found["telemetry_overhead_p50_c1_lower_quartile"] == pytest.approx(0.035)
+    assert found["telemetry_overhead_p50_c16_upper_quartile"] == pytest.approx(0.075)
     assert found["telemetry_overhead_cpu_c16"] == pytest.approx(0.04)
+    assert report.verdict(found) == "telemetry_overhead = 5.0% (target: at most 10%; reached)"
+    # The page has its place for it.
+    page = tmp_path / "benchmarks.md"
+    page.write_text((_BENCH.parent / "docs" / "benchmarks.md").read_text("utf-8"), "utf-8")
+    report.write_docs(page, found, 3)
+    text = page.read_text("utf-8")
+    assert "in 3 rounds." in text
+    assert "| `telemetry_overhead_p50` | 0.050 | 0.050 |" in text
+    assert text.count("bench-telemetry: end") == 1
