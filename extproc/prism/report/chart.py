@@ -26,6 +26,8 @@ _STEP = 3
 """Points by which a label moves at a time."""
 _POINTS = 72
 """Points of an inch."""
+_ROOM = 8
+"""Pixels between a label that may go and any other."""
 _EDGE = 4
 """Pixels that are kept free between a label and the edge."""
 _HEAD, _TAIL = 18, 13
@@ -106,7 +108,7 @@ def _part(figure: Figure, labels: Sequence[Annotation]) -> None:
     placed: list[Bbox] = []
     for label in sorted(labels, key=lambda label: label.get_fontweight() != "bold"):
         box = _inside(figure, label)
-        if label.get_fontweight() != "bold" and box.count_overlaps(placed):
+        if label.get_fontweight() != "bold" and box.padded(_ROOM).count_overlaps(placed):
             label.set_visible(False)
             continue
         while box.count_overlaps(placed):

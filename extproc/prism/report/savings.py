@@ -38,7 +38,7 @@ def savings_page(
         warm={mode: saved(total.asked.usd, total.modes[mode].warm_usd) for mode in MODES},
         total_chart=inline(bar_chart(names, costs, "US dollars")),
         task_chart=inline(_grouped(savings.by_task)),
-        model_chart=inline(_grouped(models)),
+        model_chart=inline(_grouped(models)) if models else "",
     )
 
 
