@@ -106,6 +106,21 @@ def test_a_limited_key_rests_as_long_as_the_provider_says(
     assert used(providers)[-1] != key
 
 
+def test_a_key_that_is_not_there_is_a_problem_that_names_it(pooled: Gateway, keys: Path) -> None:
+    def problems() -> list[tuple[str, str, str]]:
+        found = pooled.status()["problems"]
+        shown = [(one["resource"], one["path"], one["message"]) for one in found]
+        return [one for one in shown if one[2].startswith("no key")]
+
+    assert problems() == []
+    (keys / "SECOND_KEY").unlink()
+    place = "spec.providers[0].credentials[1].key"
+    said = "no key SECOND_KEY for provider alpha: its others are used"
+    until(lambda: problems() == [("RoutingTable/default", place, said)], "the problem to show")
+    config.replace(keys / "SECOND_KEY", GOOD)
+    until(lambda: problems() == [], "the problem to be gone")
+
+
 def test_when_every_key_is_refused_the_model_goes_last(
     pooled: Gateway, providers: SimulatedProviders
 ) -> None:

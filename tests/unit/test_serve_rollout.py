@@ -66,6 +66,12 @@ class Envoy:
         self._requests.put_nowait(grpc.aio.EOF)
 
 
+def demo_keys(demo: Offer) -> list[str]:
+    """In the order of the table's providers."""
+    (table,) = demo.catalog.tables.values()
+    return [credential.key for one in table.providers.values() for credential in one.credentials]
+
+
 class Source:
     """Offers what a test puts in, and keeps what became of it."""
 
@@ -164,7 +170,11 @@ async def test_what_envoy_takes_is_live_and_kept(parts: Parts) -> None:
         source.queue.put_nowait(BrokenConfiguration([]))
         await source.until(2)  # by then the one before has been kept
     assert parts.rollout.version == demo.catalog.version
-    assert parts.rollout.status() == {"source": "folder", "problems": [], "refusedByEnvoy": None}
+    status = parts.rollout.status()
+    assert (status["source"], status["refusedByEnvoy"]) == ("folder", None)
+    # The live configuration's keys are not there.
+    lacking = [problem["message"].split(" for ")[0] for problem in status["problems"]]
+    assert lacking == [f"no key {name}" for name in demo_keys(demo)]
     kept = parts.last_good.load()
     assert kept is not None
     assert kept.catalog == demo.catalog
@@ -239,7 +249,10 @@ async def test_a_broken_configuration_is_answered_once_with_every_problem(
             async with asyncio.timeout(0.1), source.answered:
                 await source.answered.wait_for(lambda: len(source.answers) > 2)
     assert parts.rollout.version is not None
-    assert [p["message"] for p in parts.rollout.status()["problems"]] == ["one", "two"]
+    said = [problem["message"] for problem in parts.rollout.status()["problems"]]
+    # What is live goes on, and so do its problems.
+    assert said[:2] == ["one", "two"]
+    assert all(message.startswith("no key ") for message in said[2:])
 
 
 async def test_new_keys_are_used_whatever_became_of_the_last_configuration(

@@ -10,7 +10,7 @@ from prism.routing.decide import Health, decide
 from prism.routing.identify import Caller
 from prism.routing.plan import compile_plan
 from prism.routing.record import Outcome, Record
-from prism.serve.credentials import Credentials, names_in
+from prism.serve.credentials import Credentials, missing, names_in
 from prism.serve.folder import load
 from prism.serve.recent import Recent
 from prism.serve.snapshot_file import SnapshotFile
@@ -101,6 +101,17 @@ def test_a_file_that_is_no_text_is_no_key(tmp_path: Path) -> None:
 
 def test_the_names_of_all_keys_of_a_catalog() -> None:
     assert names_in(catalog()) == ["acorn-key", "birch-key", "cedar-key"]
+
+
+def test_a_key_that_is_not_there_is_told_of_with_its_first_place() -> None:
+    known = dict.fromkeys(("acorn-key", "cedar-key"), "secret")
+    (problem,) = missing(catalog(), known)
+    assert not problem.is_error
+    assert str(problem) == (
+        "RoutingTable/main: warning: spec.providers[1].credentials[0].key: "
+        "no key birch-key for provider birch: its models are not used"
+    )
+    assert list(missing(catalog(), {**known, "birch-key": "secret"})) == []
 
 
 def kept_in(path: Path) -> SnapshotFile:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from prism.resources.problem import Problem, Severity
 from prism.routing.catalog import Catalog
 
 
@@ -37,6 +38,26 @@ class Credentials:
             return (self.folder / name).read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError):
             return ""
+
+
+def missing(catalog: Catalog, keys: Mapping[str, str]) -> Iterator[Problem]:
+    """A warning for each key that a catalog names and that is not there, at its first place."""
+    seen: set[str] = set()
+    for table in catalog.tables.values():
+        for place, provider in enumerate(table.providers.values()):
+            names = [credential.key for credential in provider.credentials]
+            others = any(name in keys for name in names)
+            for number, name in enumerate(names):
+                if name in keys or name in seen:
+                    continue
+                seen.add(name)
+                then = "its others are used" if others else "its models are not used"
+                yield Problem(
+                    Severity.WARNING,
+                    f"no key {name} for provider {provider.name}: {then}",
+                    path=f"spec.providers[{place}].credentials[{number}].key",
+                    resource=f"RoutingTable/{table.name}",
+                )
 
 
 def names_in(catalog: Catalog) -> list[str]:

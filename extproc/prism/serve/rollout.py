@@ -12,7 +12,7 @@ from prism.resources import Problem
 from prism.routing.catalog import Catalog
 from prism.serve.ads import Refused
 from prism.serve.configuration import Configuration
-from prism.serve.credentials import Credentials, names_in
+from prism.serve.credentials import Credentials, missing, names_in
 from prism.serve.snapshot_file import SnapshotFile
 from prism.serve.source import BrokenConfiguration, Offer, Origin, Source
 
@@ -43,6 +43,8 @@ class Rollout:
         self._live: Offer | None = None
         self._before: Catalog | None = None
         self._problems: list[Problem] = []
+        self._missing: list[Problem] = []
+        """Keys that the live configuration names and that are not there."""
         self._refused = ""
         self.since: float | None = None
         """When the live version became that, in seconds since the epoch."""
@@ -118,11 +120,10 @@ class Rollout:
 
     async def _apply(self, offer: Offer) -> str:
         catalog = offer.catalog
-        names = names_in(catalog)
-        keys = await asyncio.to_thread(self._credentials.read, names)
-        for name in names:
-            if name not in keys:
-                log.warning("no key %s: models that need it are not used", name)
+        keys = await asyncio.to_thread(self._credentials.read, names_in(catalog))
+        self._missing = list(missing(catalog, keys))
+        for problem in self._missing:
+            log.warning("%s", problem)
         for table in catalog.tables.values():
             if table.predictor is not None and table.predictor.classifier != self._classifier:
                 log.warning(
@@ -153,7 +154,7 @@ class Rollout:
         """What ``/status`` shows of it."""
         return {
             "source": None if self._live is None else self._live.origin.value,
-            "problems": [problem.to_json() for problem in self._problems],
+            "problems": [problem.to_json() for problem in (*self._problems, *self._missing)],
             "refusedByEnvoy": self._refused or None,
         }
 
