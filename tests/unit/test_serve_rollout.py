@@ -19,6 +19,7 @@ from envoy.service.discovery.v3.discovery_pb2 import (
 
 from prism.resources import Problem, Severity
 from prism.routing.catalog import Predictor
+from prism.serve import configuration as configurations
 from prism.serve import rollout as rollouts
 from prism.serve.ads import Ads
 from prism.serve.budget import RetryBudgets
@@ -48,6 +49,8 @@ class Envoy:
 
     def __init__(self) -> None:
         self.refusal = ""
+        self.clusters: set[str] = set()
+        self.changed = asyncio.Condition()
         self._requests: asyncio.Queue[Any] = asyncio.Queue()
         for url in (xds.CLUSTER, xds.ROUTES, xds.SECRET):
             self._requests.put_nowait(DeltaDiscoveryRequest(type_url=url))
@@ -60,6 +63,11 @@ class Envoy:
         answer = DeltaDiscoveryRequest(type_url=sent.type_url, response_nonce=sent.nonce)
         if self.refusal and sent.type_url == xds.CLUSTER:
             answer.error_detail.message = self.refusal
+        elif sent.type_url == xds.CLUSTER:
+            async with self.changed:
+                self.clusters |= {resource.name for resource in sent.resources}
+                self.clusters -= set(sent.removed_resources)
+                self.changed.notify_all()
         self._requests.put_nowait(answer)
 
     def close(self) -> None:
@@ -178,6 +186,28 @@ async def test_what_envoy_takes_is_live_and_kept(parts: Parts) -> None:
     kept = parts.last_good.load()
     assert kept is not None
     assert kept.catalog == demo.catalog
+
+
+async def test_clusters_of_older_plans_go_once_no_attempt_can_start_on_them(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(configurations, "_longest", lambda _: 0.0)
+    monkeypatch.setattr(configurations, "_CLEAN_EVERY_S", 0.0)
+    seen = []
+    for number in range(3):
+        await parts.rollout.take(offer(f"v{number}", f"upstream-{number}"))
+        assert parts.processor.live is not None
+        seen.append(set(parts.processor.live.targets_by_cluster()))
+    assert (
+        seen[0] | seen[1] | seen[2] == parts.envoy.clusters == parts.processor.live.clusters.keys()
+    )
+    monkeypatch.setattr(configurations, "_MARGIN_S", 0.0)
+    await parts.rollout.take(offer("v3", "upstream-3"))
+    last = set(parts.processor.live.targets_by_cluster())
+    async with asyncio.timeout(30), parts.envoy.changed:
+        # Those that were retired before still have their time.
+        await parts.envoy.changed.wait_for(lambda: parts.envoy.clusters == seen[0] | seen[1] | last)
+    assert parts.processor.live.clusters.keys() == seen[0] | seen[1] | last
 
 
 async def test_a_predictor_of_another_classifier_is_told_of(

@@ -30,6 +30,8 @@ _LOOK_S = (0.25, 5.0)
 """Seconds between two looks for clusters that have no host yet: at first, and at most."""
 _MARGIN_S = 10.0
 """Seconds that a retired cluster stays beyond the last moment an attempt could start."""
+_CLEAN_EVERY_S = 2.0
+"""Retired clusters go together, and not one by one, where many changes have left some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Configuration:
         self._fallback: dict[str, Encoded] = {}
         self._turn = asyncio.Lock()
         self._way_out = Fallback(None, "no configuration yet")
+        self._routes: tuple[object, Encoded] | None = None
+        self._cleaned = 0.0
         self._at_once = False
         self._cleaning: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -87,7 +91,11 @@ class Configuration:
     async def _publish_routes(self) -> None:
         live = self._processor.live
         direct = [] if live is None else self._direct.among(live.clusters)
-        route = xds.encode_routes(routes(self._way_out, direct, at_once=self._at_once))
+        made_of = (self._way_out, direct, self._at_once)
+        if self._routes is None or self._routes[0] != made_of:
+            encoded = xds.encode_routes(routes(self._way_out, direct, at_once=self._at_once))
+            self._routes = (made_of, encoded)
+        route = self._routes[1]
         await self._ads.publish({xds.ROUTES: {route.name: route}})
 
     def _gone(self) -> None:
@@ -152,12 +160,13 @@ class Configuration:
             self._cleaning = asyncio.create_task(self._clean())
 
     async def _clean(self) -> None:
-        """Take retired clusters away, each at its time."""
+        """Take retired clusters away, none before its time."""
         loop = asyncio.get_running_loop()
         while self._retired:
-            await asyncio.sleep(min(r.until for r in self._retired.values()) - loop.time())
+            first = min(retired.until for retired in self._retired.values())
+            await asyncio.sleep(max(first, self._cleaned + _CLEAN_EVERY_S) - loop.time())
             async with self._turn:
-                now = loop.time()
+                now = self._cleaned = loop.time()
                 self._retired = {n: r for n, r in self._retired.items() if r.until > now}
                 live = self._processor.live
                 if live is None:
