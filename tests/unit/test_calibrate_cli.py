@@ -150,3 +150,25 @@ def test_wrong_uses_are_told(args: list[str], status: int, message: str) -> None
     result = calibrate(*args)
     assert result.exit_code == status
     assert message in result.output
+
+
+def test_files_that_are_no_text_are_told(tmp_path: Path) -> None:
+    noise = tmp_path / "noise"
+    noise.write_bytes(b"model,\xa6\xff\n")
+    for option in ("--models", "--prices"):
+        inputs = list(INPUTS)
+        inputs[inputs.index(option) + 1] = str(noise)
+        result = calibrate(*inputs)
+        assert result.exit_code == 1
+        assert f"Error: {noise}: not UTF-8" in result.output
+
+
+def test_prices_may_come_from_a_spreadsheet(tmp_path: Path) -> None:
+    """Which begins its files with a byte order mark."""
+    inputs, out = list(INPUTS), tmp_path / "table.yaml"
+    place = inputs.index("--prices") + 1
+    marked = tmp_path / "prices.csv"
+    marked.write_bytes(b"\xef\xbb\xbf" + Path(inputs[place]).read_bytes())
+    inputs[place] = str(marked)
+    assert calibrate(*inputs, "--out", str(out)).exit_code == 0
+    assert out.read_bytes() == (SHIPPED / "table.yaml").read_bytes()

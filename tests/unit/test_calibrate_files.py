@@ -117,6 +117,7 @@ def test_broken_prices_are_named(text: str, message: str) -> None:
         ("tolerances: {sport: -0.1}", "tolerances.sport is -0.1"),
         ("length: 6", "length is 6"),
         ("minSamples: 0", "must be above 0"),
+        ("writingSpeed: .inf", "must be above 0"),
         ("inputTokens: {simple: 1, code: 1, reasoning: 1}", "complex"),
         ("inputTokens: {simple: 0, code: 1, reasoning: 1, complex: 1}", "inputTokens"),
         ("models: {quality: {simple: a}}", "wrong: code, complex, reasoning"),

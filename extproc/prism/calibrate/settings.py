@@ -6,6 +6,8 @@ camelCase; an unknown name or a wrong type is refused with its path.
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from prism.routing.catalog import TASKS, Task
@@ -113,11 +115,11 @@ def read_settings(text: bytes, file: str) -> Settings:
             raise Broken(f"{file}: tolerances.{name} is {value:g}, but must be from 0 to below 1")
     if not 1 <= settings.length <= 5:
         raise Broken(f"{file}: length is {settings.length}, but a cell has 1 to 5 models")
-    if settings.min_samples < 1 or settings.writing_speed <= 0:
+    if settings.min_samples < 1 or not 0 < settings.writing_speed < math.inf:
         raise Broken(f"{file}: minSamples and writingSpeed must be above 0")
     if min(settings.input_tokens.of(task) for task in TASKS) < 1:
         raise Broken(f"{file}: inputTokens must be above 0")
-    if settings.models is not None and settings.models.scale <= 0:
+    if settings.models is not None and not 0 < settings.models.scale < math.inf:
         raise Broken(f"{file}: models.scale must be above 0")
     _check_tasks(settings.models, file)
     return settings

@@ -50,6 +50,8 @@ def _asked(admin: tuple[str, int]) -> list[dict[str, Any]]:
             budgets: list[dict[str, Any]] = json.load(answer)
     except (OSError, urllib.error.URLError, ValueError) as error:
         raise click.ClickException(f"{url}: {error}") from None
+    if not isinstance(budgets, list) or not all(isinstance(b, dict) for b in budgets):
+        raise click.ClickException(f"{url}: no admin endpoint of Prism")
     return budgets
 
 

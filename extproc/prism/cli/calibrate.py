@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -172,11 +174,22 @@ def _of_rows(path: Path, settings: Settings) -> list[Measured]:
 
     if settings.models is None:
         raise Broken("--models needs --settings with 'models': which columns say what")
+    with _csv(path) as lines:
+        return read_model_rows(lines, settings.models, str(path))
+
+
+@contextmanager
+def _csv(path: Path) -> Iterator[Iterable[str]]:
+    """The lines of a CSV file, to be read within. Raises ``Broken`` where it is no such file."""
+    from prism.calibrate.settings import Broken
+
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            return read_model_rows(lines, settings.models, str(path))
+            yield lines
     except UnicodeDecodeError:
         raise Broken(f"{path}: not UTF-8") from None
+    except csv.Error as error:
+        raise Broken(f"{path}: not CSV: {error}") from None
 
 
 def _of_outcomes(
@@ -222,5 +235,5 @@ def _prices(inputs: _Inputs, base: Mapping[str, object]) -> Mapping[str, Listed]
         raise click.BadParameter(
             f"File {str(inputs.prices)!r} does not exist.", param_hint="--prices"
         )
-    with inputs.prices.open(encoding="utf-8", newline="") as lines:
+    with _csv(inputs.prices) as lines:
         return read_prices(lines, str(inputs.prices))
