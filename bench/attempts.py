@@ -151,7 +151,7 @@ def _say(line: str) -> None:
 def main() -> None:
     """Measure, show and store."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="about two minutes, less exact")
+    parser.add_argument("--quick", action="store_true", help="about a minute, less exact")
     parser.add_argument(
         "--write-docs", action="store_true", help="put the result into docs/benchmarks.md"
     )
@@ -160,6 +160,8 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, default=Path("build/bench"))
     arguments = parser.parse_args()
+    if arguments.write_docs and (arguments.quick or arguments.only):
+        parser.error("--write-docs is for a whole run: neither --quick nor --only")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         plan = QUICK if arguments.quick else DEFAULT

@@ -109,8 +109,14 @@ def test_a_model_whose_answers_cannot_be_translated_goes_last(tmp_path: Path, st
         providers.fault("claude", Fault(kind=FaultKind.GARBAGE))
         for _ in range(3):
             with suppress(openai.APIError):
-                list(create(**asked).parse())
+                answer = create(**asked)
+                list(answer.parse())
         until(lambda: "opus" in gateway.status()["failingModels"], "opus to be known as failing")
+        tried = gateway.record(answer.headers["x-prism-decision-id"])["outcome"].get("tried", [])
+        said = [(one["model"], one["result"], one["status"], one.get("reason")) for one in tried]
+        untold = [("opus", "failed", 200, "can't be translated"), ("gpt", "answered", 200, None)]
+        # An error in a stream is no attempt's end: that is what the client got.
+        assert said == ([] if stream else untold)
         assert answered_by(create(**asked)) == ("gpt", "1")
 
 

@@ -17,24 +17,24 @@ class Answering:
 
     What can't be read counts as a failed attempt (502), so that the next model may answer; but
     for streams, whose headers are out by then: they end with an error of their own. ``unread``
-    says that it was so; Envoy's log of attempts has only the provider's status.
+    says that it was so; Envoy's log of attempts has only the provider's ``status``.
     """
 
-    __slots__ = ("_api", "_decision_id", "_request", "_status", "_stream", "unread")
+    __slots__ = ("_api", "_decision_id", "_request", "_stream", "status", "unread")
 
     def __init__(self, api: Api, request: bytes, decision_id: str) -> None:
         """``api`` is the client's, ``request`` what it sent."""
         self._api = api
         self._request = request
         self._decision_id = decision_id
-        self._status = 0
+        self.status = 0
         self._stream: OpenAiStream | AnthropicStream | None = None
         self.unread = False
 
     def on_headers(self, event: AnswerHeaders) -> AnswerTaken | Reply:
         """See what comes, and how it is to come."""
         headers = event.headers
-        self._status = event.status
+        self.status = event.status
         if (encoding := headers.get("content-encoding", "identity")) != "identity":
             return self._bad(f"it is compressed ({encoding[:40]!r}), which nobody asked for")
         if "text/event-stream" in headers.get("content-type", "").lower():
@@ -49,7 +49,7 @@ class Answering:
         if stream is not None:
             return stream.feed(body) + (stream.close() if last else b"")
         try:
-            return answer_for(self._api, body, self._status, self._created())
+            return answer_for(self._api, body, self.status, self._created())
         except Untranslatable as problem:
             return self._bad(str(problem))
 

@@ -74,9 +74,9 @@ class AttemptStage:
         self.ended: str | None = None
 
     @property
-    def model(self) -> str:
-        """Whose answer this attempt is to have."""
-        return self._target.model
+    def cluster(self) -> str:
+        """Where this attempt goes."""
+        return self._target.cluster
 
     def on_headers(self, event: RequestHeaders) -> Step:
         """Find the target of this attempt."""

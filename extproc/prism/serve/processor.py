@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import grpc
@@ -28,6 +28,7 @@ from prism.serve.racing import RaceLedger
 from prism.serve.recent import Recent
 from prism.serve.spending import SpendingLedger
 from prism.wire import ext_proc
+from prism.wire.access_log import FailedAttempt
 
 _EOF = grpc.aio.EOF
 
@@ -43,7 +44,8 @@ class Asks(Protocol):
 
 
 class Processor:
-    """The ext_proc service. ``live`` is replaced whole when the configuration changes."""
+    """The ext_proc service. ``live`` is replaced whole when the configuration changes. ``failed``
+    is told of attempts that Envoy does not know to have failed."""
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class Processor:
         submissions: Submissions | None = None,
     ) -> None:
         self.live: Live | None = None
+        self.failed: Callable[[FailedAttempt], None] = _nobody_asked
         self.races = races
         self.budgets = budgets
         self.spending = spending or SpendingLedger(time.time, time.monotonic)
@@ -199,7 +202,7 @@ class Processor:
                 await _translate(stage.answering, context)
             finally:  # Envoy may end the stream with the answer that is its last
                 if stage.answering.unread:
-                    self._health.failed(stage.model, at=time.time())
+                    self.failed(_unread(stage, stage.answering, now_ms))
 
 
 async def _translate(answering: Answering, context: Any) -> None:
@@ -221,6 +224,24 @@ async def _translate(answering: Answering, context: Any) -> None:
             await context.write(ext_proc.reply_message(body))
             return
         await context.write(ext_proc.answer_body_message(body, whole=taken.whole))
+
+
+def _nobody_asked(_: FailedAttempt) -> None:
+    """Until somebody is to be told."""
+
+
+def _unread(stage: AttemptStage, answering: Answering, began_ms: int) -> FailedAttempt:
+    now_s = time.time()
+    return FailedAttempt(
+        stage.cluster,
+        answering.status,
+        None,
+        None,
+        at=now_s,
+        took_ms=now_s * 1000 - began_ms,
+        reason="can't be translated",
+        request_id=stage.decision_id,
+    )
 
 
 def _timing(clock: Sequence[int]) -> Timing:

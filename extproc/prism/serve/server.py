@@ -134,6 +134,7 @@ class Server:
             )
             telling = Telling(processor, sending)
             outcomes = Outcomes(processor, recent, learning, telling)
+            processor.failed = outcomes.failed
             servers = _grpc_servers(settings.socket, _handlers(processor, ads, outcomes))
             envoy = EnvoyAdmin(settings.envoy_admin)
             configuration = Configuration(ads, processor, ca_file(), envoy)
