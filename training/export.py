@@ -30,6 +30,9 @@ from prism.classify.vocabulary import NOTHING
 
 OPSET = 17
 IR_VERSION = 9
+_RAMPS = net.MEANS - net.HEADS
+_LEAST = 1e-30
+"""Less than any sum of shares: they are e to the power of -25 or more."""
 
 Floats = NDArray[np.float32]
 
@@ -56,14 +59,14 @@ class Graph:
         return name
 
     def block(self, whole: str, first: tuple[int, int], last: tuple[int, int]) -> str:
-        """The rectangle of a matrix between two corners (row, column)."""
-        bounds = (self.numbers(*first), self.numbers(*last), self.numbers(0, 1))
+        """Of each text the rectangle between two corners (word, column)."""
+        bounds = (self.numbers(*first), self.numbers(*last), self.numbers(1, 2))
         return self.node("Slice", whole, *bounds)
 
     def split(self, whole: str, *sizes: int) -> list[str]:
-        """A matrix cut into pieces of so many columns."""
+        """What each text has, cut into pieces of so many columns."""
         names = [f"n{len(self.nodes)}_{i}" for i in range(len(sizes))]
-        cut = helper.make_node("Split", [whole, self.numbers(*sizes)], names, axis=1)
+        cut = helper.make_node("Split", [whole, self.numbers(*sizes)], names, axis=2)
         self.nodes.append(cut)
         return names
 
@@ -93,20 +96,8 @@ def _network(graph: Graph, network: Network, scale: Scale) -> str:
     # The bias of a filter is the same for all words, so it goes into their columns.
     biased = network.table()
     biased[:, 2 * wide : 3 * wide] += params["bias"]
-    table, factors = _rounded(biased)
-    table[NOTHING] = 0
-    found = graph.node("Gather", graph.constant(table, np.int8), "words")
-    whole = graph.node("Cast", found, to=TensorProto.FLOAT)
-    # The first and the last row stand for nothing; the words are between them.
-    before = graph.block(whole, (0, 0), (-2, wide))
-    after = graph.block(whole, (2, wide), (2**31, 2 * wide))
-    rest = graph.block(whole, (1, 2 * wide), (-1, 2**31))
-    here, values, heads = graph.split(rest, wide, net.VALUES, net.HEADS)
-    highest = graph.node("ReduceMax", graph.node("Sum", before, here, after),
-                         axes=[0], keepdims=1)  # fmt: skip
-    seen = graph.node("Relu", highest)
-    pooled = _pooled(graph, values, heads, float(factors[-1]))
-    inputs = graph.node("Concat", pooled, seen, "shape", axis=1)
+    rounded, factors = _rounded(biased)
+    inputs = _inputs(graph, _with_nothing(rounded), float(factors[-1]))
     # What 8 bits are to be multiplied by, and the calibration, are folded into the layers.
     means = np.tile(factors[3 * wide : -net.HEADS], net.MEANS)
     folded = np.concatenate([means, factors[:wide], np.ones(SHAPE)])
@@ -118,24 +109,65 @@ def _network(graph: Graph, network: Network, scale: Scale) -> str:
     return graph.node("Gemm", seen, weights, graph.constant(bias, name=BIAS))
 
 
+def _with_nothing(rounded: NDArray[np.int8]) -> NDArray[np.int8]:
+    """The table as the graph reads it: behind the values a column that counts words, before the
+    heads a column of 0 for each ramp.
+
+    Shorter texts are filled up with ``NOTHING``, which must not count: it has no value, is no
+    word, and no word before it lifts a filter there above 0, where none reacts.
+    """
+    values, heads = 3 * net.FILTERS, net.HEADS
+    rounded = rounded.copy()
+    rounded[NOTHING] = 0
+    rounded[NOTHING, 2 * net.FILTERS : values] = -127
+    is_word = (np.arange(len(rounded)) != NOTHING).astype(np.int8)
+    ramps = np.zeros((len(rounded), _RAMPS), np.int8)
+    return np.concatenate(
+        [rounded[:, :-heads], is_word[:, None], ramps, rounded[:, -heads:]], axis=1
+    )
+
+
+def _inputs(graph: Graph, table: NDArray[np.int8], factor: float) -> str:
+    """What the hidden layer reads; ``factor`` is what heads are to be multiplied by."""
+    wide = net.FILTERS
+    found = graph.node("Gather", graph.constant(table, np.int8), "words")
+    whole = graph.node("Cast", found, to=TensorProto.FLOAT)
+    # The first and the last row stand for nothing; the words are between them.
+    before = graph.block(whole, (0, 0), (-2, wide))
+    after = graph.block(whole, (2, wide), (2**31, 2 * wide))
+    rest = graph.block(whole, (1, 2 * wide), (-1, 2**31))
+    here, values, heads = graph.split(rest, wide, net.VALUES + 1, net.MEANS)
+    highest = graph.node("ReduceMax", graph.node("Sum", before, here, after),
+                         axes=[1], keepdims=0)  # fmt: skip
+    seen = graph.node("Relu", highest)
+    pooled = _pooled(graph, values, heads, factor)
+    return graph.node("Concat", pooled, seen, "shape", axis=1)
+
+
 def _pooled(graph: Graph, values: str, heads: str, factor: float) -> str:
-    """The means of the values, one after the other; see ``network._shares``."""
+    """The means of the values, one after the other; see ``network._shares``. Each is a sum over
+    words, divided by the same sum of the column that counts them."""
     place = np.arange(MOST_WORDS) / net.REACH
-    ramps = graph.constant(np.stack([np.zeros(MOST_WORDS), -place, place], axis=1))
-    many = graph.node("Shape", heads, start=0, end=1)
+    none = np.zeros(MOST_WORDS)
+    ramps = graph.constant(np.stack([none, -place, place, *[none] * net.HEADS], axis=1))
+    many = graph.node("Shape", heads, start=1, end=2)
     ramp = graph.node("Slice", ramps, graph.numbers(0), many, graph.numbers(0))
-    scaled = graph.node("Mul", heads, graph.constant([[factor]]))
-    shares = graph.node("Softmax", graph.node("Concat", ramp, scaled, axis=1), axis=0)
-    pooled = graph.node("Gemm", shares, values, transA=1)
-    return graph.node("Reshape", pooled, graph.numbers(1, net.MEANS * net.VALUES))
+    scores = graph.node("Add", graph.node("Mul", heads, graph.constant(factor)), ramp)
+    shares = graph.node("Transpose", graph.node("Exp", scores), perm=[0, 2, 1])
+    sums, counted = graph.split(graph.node("MatMul", shares, values), net.VALUES, 1)
+    # A text of nothing has no word to count.
+    means = graph.node("Div", sums, graph.node("Max", counted, graph.constant(_LEAST)))
+    return graph.node("Reshape", means, graph.numbers(-1, net.MEANS * net.VALUES))
 
 
 def _write(path: Path, graph: Graph, words: Words, abstain_below: float) -> None:
     inputs = [
-        helper.make_tensor_value_info("words", TensorProto.INT64, ["words_count"]),
-        helper.make_tensor_value_info("shape", TensorProto.FLOAT, [1, SHAPE]),
+        helper.make_tensor_value_info("words", TensorProto.INT64, ["texts", "words_count"]),
+        helper.make_tensor_value_info("shape", TensorProto.FLOAT, ["texts", SHAPE]),
     ]
-    output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, net.CLASSES])
+    output = helper.make_tensor_value_info(
+        "probabilities", TensorProto.FLOAT, ["texts", net.CLASSES]
+    )
     made = helper.make_graph(graph.nodes, "task", inputs, [output], graph.constants)
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)])
     model.ir_version = IR_VERSION

@@ -32,8 +32,8 @@ def matrix(texts: Sequence[str], reader: Reader) -> Matrix:
     words = np.zeros((len(texts), MOST_WORDS), np.int32)
     shape = np.zeros((len(texts), SHAPE), np.float32)
     for i, text in enumerate(texts):
-        found = reader.features_of(text)
-        words[i, : len(found.words) - 2] = found.words[1:-1]
+        found = reader.features_of([text])
+        words[i, : found.words.shape[1] - 2] = found.words[0, 1:-1]
         shape[i] = found.shape[0]
     return Matrix(words, shape)
 

@@ -37,7 +37,7 @@ def reader(vocabulary: Vocabulary) -> Reader:
 
 def words_of(reader: Reader, text: str) -> list[str]:
     """The names of the rows that a text is read as."""
-    return [NAMES[row] for row in reader.features_of(text).words.tolist()[1:-1]]
+    return [NAMES[row] for row in reader.features_of([text]).words[0].tolist()[1:-1]]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_unknown_words_are_known_by_how_they_begin_or_end(reader: Reader) -> Non
 
 def test_nothing_stands_at_both_ends(reader: Reader) -> None:
     for text in ("", "hello", "hello " * 1_000):
-        words = reader.features_of(text).words
+        words = reader.features_of([text]).words[0]
         assert words.dtype == np.int64
         assert words[0] == words[-1] == 0
 
@@ -93,7 +93,7 @@ def test_of_a_long_text_the_first_and_the_last_words_count(reader: Reader) -> No
     "text", ["", "a", "word " * 3_000, "你好" * 2_000, "\ud800\0", "ﷺ" * 2_000]
 )
 def test_shapes_are_finite_and_small(reader: Reader, text: str) -> None:
-    shape = reader.features_of(text).shape
+    shape = reader.features_of([text]).shape
     assert shape.shape == (1, SHAPE)
     assert shape.dtype == np.float32
     assert (shape >= 0).all()
@@ -103,7 +103,7 @@ def test_shapes_are_finite_and_small(reader: Reader, text: str) -> None:
 def test_the_shape_is_of_logarithms(reader: Reader) -> None:
     sizes = (len("hello\na") / 4, 2, 3, len("hello\na") / 2 / 4)
     wanted = [math.log1p(size) / 4 for size in sizes]
-    assert reader.features_of("hello\na").shape[0] == pytest.approx(wanted)
+    assert reader.features_of(["hello\na"]).shape[0] == pytest.approx(wanted)
 
 
 def test_what_is_read_does_not_depend_on_what_was_read_before(vocabulary: Vocabulary) -> None:

@@ -121,7 +121,21 @@ def test_any_text_is_answered(classifier: Classifier, text: str) -> None:
 
 def test_a_batch_is_answered_in_order(classifier: Classifier) -> None:
     texts = [json.loads(line)["text"] for line in PROMPTS.read_text("utf-8").splitlines()][:20]
-    assert classifier.classify_batch(texts) == [classifier.classify(text) for text in texts]
+    # Texts of nothing, of too many words, and wrapped ones among others are read as they are alone.
+    texts += [
+        "",
+        "one word " * 300,
+        "user: hello\nassistant: hi\nuser: prove that 2 is prime",
+        "\n",
+    ]
+    found = classifier.classify_batch(texts)
+    for said, text in zip(found, texts, strict=True):
+        alone = classifier.classify(text)
+        assert said.task is alone.task
+        assert dict(said.probabilities) == pytest.approx(alone.probabilities, abs=1e-6)
+        assert said.hidden is not None
+        assert alone.hidden is not None
+        assert said.hidden.values.tolist() == pytest.approx(alone.hidden.values.tolist(), abs=1e-4)
     assert classifier.classify_batch([]) == []
 
 

@@ -28,10 +28,6 @@ class Told:
         self.leave = threading.Event()
         self.answer: Callable[[Sequence[str]], list[Classification]] = named
 
-    def classify(self, text: str) -> Classification:
-        (found,) = self.answer([text])
-        return found
-
     def classify_batch(self, texts: Sequence[str]) -> list[Classification]:
         self.batches.append(list(texts))
         self.entered.set()
@@ -152,16 +148,19 @@ async def test_close_ends_the_thread(told: Told) -> None:
 
 async def test_a_quick_model_answers_at_once(told: Told) -> None:
     told.quick = True
+    told.leave.set()
     made = Classifying(told)
     try:
-        assert made.at_once("0.5") == (Classification(Task.CODE, 0.5, {}), None)
-        assert told.batches == []
-        # A decision must be made whatever the model does.
-        assert made.at_once("no number") == (None, "the classifier failed")
+        wanted = [(Classification(Task.CODE, number, {}), None) for number in (0.5, 0.25)]
+        assert made.at_once(["0.5", "0.25"]) == wanted
+        assert told.batches == [["0.5", "0.25"]]
+        # A decision must be made whatever the model does; the others are not to blame.
+        failed = (None, "the classifier failed")
+        assert made.at_once(["0.5", "no number", "0.25"]) == [wanted[0], failed, wanted[1]]
     finally:
         await asyncio.to_thread(made.close)
 
 
 async def test_a_slow_model_is_not_asked_on_the_loop(told: Told, asks: Classifying) -> None:
-    assert asks.at_once("0.5") is None
+    assert asks.at_once(["0.5"]) is None
     assert told.batches == []

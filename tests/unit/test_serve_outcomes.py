@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,8 +39,8 @@ from .tables import SPORT, catalog, classified, policy, signals, table
 class Never:
     """Nothing is classified here."""
 
-    def at_once(self, text: str) -> Answer | None:
-        raise AssertionError(text)
+    def at_once(self, texts: Sequence[str]) -> list[Answer] | None:
+        raise AssertionError(texts)
 
     async def classify(self, text: str, deadline_ms: float) -> Answer:
         raise AssertionError(text)

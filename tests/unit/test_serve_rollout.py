@@ -4,7 +4,7 @@ what a test tells it to."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -110,7 +110,7 @@ class Source:
 class Unasked:
     """A classifier that nobody asks here."""
 
-    def at_once(self, text: str) -> Any:
+    def at_once(self, texts: Sequence[str]) -> Any:
         raise AssertionError
 
     async def classify(self, text: str, deadline_ms: float) -> Any:

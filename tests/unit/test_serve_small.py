@@ -37,20 +37,23 @@ class Knows:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def at_once(self, text: str) -> Answer | None:
-        word = text.split()[0]
-        if word == "slow":
+    def at_once(self, texts: Sequence[str]) -> list[Answer] | None:
+        words = [text.split()[0] for text in texts]
+        if "slow" in words:
             return None
-        if word == "bad":
+        if "fails" in words:
             raise ValueError("a classifier of others may do anything")
-        self.asked.append(text)
-        return classified(Task(word)), None
+        self.asked += texts
+        return [(classified(Task(word)) if word != "bad" else BAD, None) for word in words]
 
     async def classify(self, text: str, deadline_ms: float) -> Answer:
         if text.endswith("full"):
             return None, "the classifier is overloaded"
         await asyncio.sleep(0)
         return classified(Task.CODE), None
+
+
+BAD: Any = "no classification"
 
 
 class Aborted(Exception):
@@ -146,6 +149,13 @@ async def test_each_is_remembered_once_also_where_a_slow_classifier_says_no_at_o
     await together(replica.ask("code 1"), replica.ask("slow and full"), replica.ask("slow 3"))
     await asyncio.sleep(0)
     assert len(replica.keeper.told) == len(set(replica.keeper.told)) == 3
+
+
+async def test_those_that_are_asked_with_one_that_fails_get_an_error_and_none_waits() -> None:
+    replica = Replica()
+    answers = await together(replica.ask("code 1"), replica.ask("fails 2"))
+    assert [type(answer) for answer in answers] == [Aborted, Aborted]
+    assert task(await replica.ask("code 3")) == "code"
 
 
 async def test_one_that_fails_takes_none_with_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,8 +37,8 @@ RESULT = {"role": "tool", "tool_call_id": "1", "content": "42"}
 class Sure:
     """Every text is code."""
 
-    def at_once(self, text: str) -> Answer | None:
-        return classified(), None
+    def at_once(self, texts: Sequence[str]) -> list[Answer] | None:
+        return [(classified(), None) for _ in texts]
 
     async def classify(self, text: str, deadline_ms: float) -> Answer:
         raise AssertionError(text)

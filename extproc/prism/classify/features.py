@@ -33,15 +33,19 @@ _ASCII = str.maketrans(
     {chr(code): chr(code).lower() for code in range(ord("A"), ord("Z") + 1)}
     | dict.fromkeys("123456789", "0")
 )
-_ENDS = NOTHING.to_bytes(8, "little")
+_PLACE = 8
+"""Bytes of a row's number, as ``Vocabulary`` has them."""
+_BEFORE_FIRST = NOTHING.to_bytes(_PLACE, "little")
+_FILL = bytes([NOTHING])
+"""Fills up the places of words that are not there: 0, whose bytes are all alike."""
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """``words``: int64 [2 to MOST_WORDS + 2] rows of the vocabulary, in order, ``NOTHING``
-    before the first and after the last.
+    """``words``: int64 [texts, 2 to MOST_WORDS + 2] rows of the vocabulary, in order, ``NOTHING``
+    before the first, after the last, and so often again as a longer text has words.
 
-    ``shape``: float32 [1, SHAPE]: logarithms of the numbers of characters, lines, words read
+    ``shape``: float32 [texts, SHAPE]: logarithms of the numbers of characters, lines, words read
     and characters a line, each about 0 to 2.
     """
 
@@ -57,39 +61,62 @@ class Reader:
         self._before = _kinds(vocabulary, BEFORE) | _kinds(vocabulary, [()] * 7 + [ALONE])
         self._after = _kinds(vocabulary, AFTER) | np.uint8(1 << 7)
 
-    def features_of(self, text: str) -> Features:
-        """Compute the features of any string; lone surrogates and NULs count as signs."""
-        clipped = without_role(undressed(clip(text)))
-        words = self._words(clipped)
-        if self._may_be_wrapped(words):
-            bare = unwrap(clipped)
-            if bare is not clipped:
-                clipped = bare
-                words = self._words(clipped)
-        if len(words) - 2 > MOST_WORDS:
-            words = np.concatenate((words[: HEAD_WORDS + 1], words[-TAIL_WORDS - 1 :]))
-        size, lines = len(clipped), clipped.count("\n") + 1
-        sizes = (size / 4, lines, len(words) - 2, size / lines / 4)
-        shape = [math.log1p(number) / 4 for number in sizes]
-        return Features(words, np.array([shape], np.float32))
+    def features_of(self, texts: Sequence[str]) -> Features:
+        """Compute the features of one or more strings, whatever is in them; lone surrogates and
+        NULs count as signs."""
+        read = [without_role(undressed(clip(text))) for text in texts]
+        rows = [self._rows(text) for text in read]
+        words = _matrix(rows)
+        if (wrapped := self._wrapped(words)) or words.shape[1] > MOST_WORDS + 2:
+            for number in wrapped:
+                bare = unwrap(read[number])
+                if bare is not read[number]:
+                    read[number], rows[number] = bare, self._rows(bare)
+            rows = list(map(_cut, rows))
+            words = _matrix(rows)
+        shape = [_shape(text, len(row) // _PLACE) for text, row in zip(read, rows, strict=True)]
+        return Features(words, np.array(shape, np.float32))
 
-    def _may_be_wrapped(self, words: NDArray[np.int64]) -> bool:
+    def _wrapped(self, words: NDArray[np.int64]) -> Sequence[int]:
+        """The numbers of those texts that something may be wrapped around."""
         before = self._before[words]
         # count_nonzero goes straight to C; any() takes several times as long for so few words.
         if not np.count_nonzero(before):
-            return False
+            return ()
         after = self._after[words]
-        return bool(
-            np.count_nonzero(before[:-1] & after[1:]) or np.count_nonzero(before[:-2] & after[2:])
-        )
+        next_to, one_further = before[:, :-1] & after[:, 1:], before[:, :-2] & after[:, 2:]
+        if not np.count_nonzero(next_to) and not np.count_nonzero(one_further):
+            return ()
+        found: list[int] = np.flatnonzero(next_to.any(1) | one_further.any(1)).tolist()
+        return found
 
-    def _words(self, clipped: str) -> NDArray[np.int64]:
+    def _rows(self, clipped: str) -> bytes:
+        """The rows of a text's words, one after the other."""
         chunks = normal(clipped).split()
         # Each has a word or more, so the others are not among the first or the last.
         if len(chunks) > MOST_WORDS:
             chunks[HEAD_WORDS:-TAIL_WORDS] = ()
-        rows = map(self._vocabulary.__getitem__, chunks)
-        return np.frombuffer(b"".join((_ENDS, *rows, _ENDS)), np.int64)
+        return b"".join(map(self._vocabulary.__getitem__, chunks))
+
+
+def _matrix(rows: Sequence[bytes]) -> NDArray[np.int64]:
+    """The rows of texts, one below the other: all as wide as the widest."""
+    width = max(map(len, rows)) + _PLACE
+    filled = [_BEFORE_FIRST + row.ljust(width, _FILL) for row in rows]
+    return np.frombuffer(b"".join(filled), np.int64).reshape(len(rows), -1)
+
+
+def _cut(rows: bytes) -> bytes:
+    """The first and the last of too many words."""
+    if len(rows) <= MOST_WORDS * _PLACE:
+        return rows
+    return rows[: HEAD_WORDS * _PLACE] + rows[-TAIL_WORDS * _PLACE :]
+
+
+def _shape(text: str, words: int) -> list[float]:
+    size, lines = len(text), text.count("\n") + 1
+    sizes = (size / 4, lines, words, size / lines / 4)
+    return [math.log1p(number) / 4 for number in sizes]
 
 
 def _kinds(vocabulary: Vocabulary, kinds: Sequence[Iterable[str]]) -> NDArray[np.uint8]:

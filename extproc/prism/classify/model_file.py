@@ -19,7 +19,7 @@ from prism.classify.vocabulary import Vocabulary
 from prism.routing.catalog import TASKS
 
 # Changes with the features: a model trained on others would answer nonsense.
-FORMAT = "3"
+FORMAT = "4"
 # Keys of the model's metadata.
 FORMAT_KEY = "prism.format"
 CLASSES_KEY = "prism.classes"
@@ -29,11 +29,11 @@ ABSTAIN_KEY = "prism.abstain_below"
 
 CLASSES = ",".join(TASKS)
 INPUTS: dict[str, tuple[str, list[int | None]]] = {
-    "words": ("tensor(int64)", [None]),
-    "shape": ("tensor(float)", [1, SHAPE]),
+    "words": ("tensor(int64)", [None, None]),
+    "shape": ("tensor(float)", [None, SHAPE]),
 }
 OUTPUTS: dict[str, tuple[str, list[int | None]]] = {
-    "probabilities": ("tensor(float)", [1, len(TASKS)])
+    "probabilities": ("tensor(float)", [None, len(TASKS)])
 }
 HIDDEN = "hidden"
 """What the last layer reads, by its name in the graph."""
@@ -137,7 +137,7 @@ def _unpacked(path: Path, said: dict[str, str], key: str) -> bytes:
 
 def _probe(path: Path, session: Any, vocabulary: Vocabulary) -> None:
     """Run it once on the last row that the words name: a smaller table would fail on texts."""
-    words = np.array([0, vocabulary.size - 1, 0])
+    words = np.array([[0, vocabulary.size - 1, 0]])
     given = {"words": words, "shape": np.zeros((1, SHAPE), np.float32)}
     try:
         (found,) = session.run(list(OUTPUTS), given)

@@ -89,7 +89,7 @@ def _hidden(base: Path, model: Any, texts: Sequence[str]) -> Floats:
     session = onnxruntime.InferenceSession(shown.SerializeToString())
     found = []
     for text in texts:
-        features = reader.features_of(text)
+        features = reader.features_of([text])
         given = {"words": features.words, "shape": features.shape}
         found.append(session.run([HIDDEN], given)[0][0])
     seen = np.stack(found)

@@ -33,9 +33,6 @@ class BatchClassifier(Protocol):
     def quick(self) -> bool:
         """Whether any text, however long, takes so little that the event loop can wait."""
 
-    def classify(self, text: str) -> Classification:
-        """Classify one text."""
-
     def classify_batch(self, texts: Sequence[str]) -> list[Classification]:
         """Classify texts, in order."""
 
@@ -54,14 +51,11 @@ class Classifying:
         self._thread = threading.Thread(target=self._work, name="classifier", daemon=True)
         self._thread.start()
 
-    def at_once(self, text: str) -> Answer | None:
-        """The answer of a quick model, ``None`` where the model is none."""
+    def at_once(self, texts: Sequence[str]) -> list[Answer] | None:
+        """The answers of a quick model, in order; ``None`` where the model is none."""
         if not self._quick:
             return None
-        try:
-            return self._classifier.classify(text), None
-        except Exception as error:
-            return _failed(error)
+        return _answers(self._classifier, texts)
 
     async def classify(self, text: str, deadline_ms: float) -> Answer:
         """The answer, or after ``deadline_ms`` the reason why there is none."""
@@ -97,19 +91,25 @@ class Classifying:
                 return
 
     def _answer(self, batch: list[tuple[str, asyncio.Future[Answer]]]) -> None:
-        answers: list[Answer]
-        try:
-            found = self._classifier.classify_batch([text for text, _ in batch])
-            if len(found) != len(batch):
-                raise ValueError("as many answers as texts are needed")
-            answers = [(classification, None) for classification in found]
-        except Exception as error:
-            answers = [_failed(error)] * len(batch)
+        answers = _answers(self._classifier, [text for text, _ in batch])
         futures = [future for _, future in batch]
         try:
             self._loop.call_soon_threadsafe(_deliver, futures, answers)
         except RuntimeError:
             log.debug("answers came after the event loop had closed")
+
+
+def _answers(classifier: BatchClassifier, texts: Sequence[str]) -> list[Answer]:
+    try:
+        found = classifier.classify_batch(texts)
+        if len(found) != len(texts):
+            raise ValueError("as many answers as texts are needed")
+    except Exception as error:
+        if len(texts) > 1:
+            # The others are not to blame.
+            return [answer for text in texts for answer in _answers(classifier, [text])]
+        return [_failed(error)]
+    return [(classification, None) for classification in found]
 
 
 def _failed(error: Exception) -> Answer:

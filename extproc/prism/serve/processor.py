@@ -36,8 +36,8 @@ _EOF = grpc.aio.EOF
 class Asks(Protocol):
     """What is needed of ``Classifying``."""
 
-    def at_once(self, text: str) -> Answer | None:
-        """The answer, where it can be had without waiting."""
+    def at_once(self, texts: Sequence[str]) -> Sequence[Answer] | None:
+        """The answers, where they can be had without waiting."""
 
     async def classify(self, text: str, deadline_ms: float) -> Answer:
         """The answer, within the deadline."""
@@ -131,9 +131,8 @@ class Processor:
     async def classified(self, stage: RouteStage, step: Classify, clock: list[int]) -> Step:
         """Decide with the classifier's answer, as soon as there is one."""
         clock.append(time.time_ns())
-        answer = self.asks.at_once(step.text)
-        if answer is None:
-            answer = await self.asks.classify(step.text, step.deadline_ms)
+        found = self.asks.at_once((step.text,))
+        answer = found[0] if found else await self.asks.classify(step.text, step.deadline_ms)
         clock.append(time.time_ns())
         return stage.on_classified(*answer)
 

@@ -72,13 +72,8 @@ class SmallRequests:
         here = [request for request in requests if not request.taken_up.done()]
         for request in here:
             self._begin(request)
-        # What the classifier needs is in the caches after the first of them, and so for the rest.
-        asked = [request for request in here if type(request.step) is Classify]
-        for request in asked:
-            self._classify(request)
-        for request in asked:
-            if request.said is not None:
-                self._decide(request)
+        for request in self._classified(here):
+            self._decide(request)
         for request in here:
             request.taken_up.set_result(None)
         # Envoy need not wait for what only the console and replays read. Those that have no answer
@@ -97,16 +92,25 @@ class SmallRequests:
         except Exception as error:
             request.error = error
 
-    def _classify(self, request: _Request) -> None:
-        step = request.step
-        if type(step) is not Classify:
-            return
-        request.clock.append(time.time_ns())
+    def _classified(self, here: Sequence[_Request]) -> list[_Request]:
+        """Those of them that the classifier has said something of; it is asked once for all."""
+        asked = [(request, request.step.text) for request in here if type(request.step) is Classify]
+        if not asked:
+            return []
+        began = time.time_ns()
         try:
-            request.said = self._processor.asks.at_once(step.text)
+            said = self._processor.asks.at_once([text for _, text in asked])
         except Exception as error:
-            request.error = error
-        request.clock.append(time.time_ns())
+            for request, _ in asked:
+                request.error = error
+            return []
+        if said is None:
+            return []
+        clock = (began, time.time_ns())
+        for (request, _), answer in zip(asked, said, strict=True):
+            request.said = answer
+            request.clock += clock
+        return [request for request, _ in asked]
 
     def _decide(self, request: _Request) -> None:
         try:
@@ -135,7 +139,6 @@ class SmallRequests:
         processor, step = self._processor, request.step
         try:
             if type(step) is Classify:
-                del request.clock[1:]
                 step = await processor.classified(request.stage, step, request.clock)
             if type(step) is Submit:
                 step = await processor.submitted(request.stage, step)
