@@ -174,6 +174,7 @@ def _serve(settings: ServerSettings, model: Path | None) -> None:
     import uvloop
 
     from prism.classify import Classifier, ModelRefused
+    from prism.serve.loop import Loop
     from prism.serve.server import Server
 
     try:
@@ -188,7 +189,7 @@ def _serve(settings: ServerSettings, model: Path | None) -> None:
             loop.add_signal_handler(number, stop.set)
         await Server(settings, classifier).run(stop)
 
-    uvloop.run(main())
+    uvloop.run(main(), loop_factory=Loop)
 
 
 def last_good_path(config: Path, state: Path | None) -> Path:
