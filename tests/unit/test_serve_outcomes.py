@@ -12,7 +12,7 @@ import pytest
 from envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
 from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 
-from prism.envoy.names import ATTEMPTS, ATTEMPTS_LOG, FAILED, GATEWAY_LOG, STREAM
+from prism.envoy.names import ATTEMPTS
 from prism.exchange.headers import cluster_header
 from prism.exchange.targets import Target, compile_live
 from prism.routing.catalog import Budget, Credential, Period, WhenSpent
@@ -33,6 +33,7 @@ from prism.serve.recent import Recent
 from prism.serve.telling import Telling
 
 from .clock import Clock
+from .gateway_lines import Line, sent, usage
 from .tables import SPORT, catalog, classified, policy, signals, table
 
 
@@ -47,16 +48,13 @@ class Never:
 
 
 class Log:
-    """A stream of one of Envoy's logs, as gRPC gives it: only the first message names it."""
+    """A stream of the log of attempts, as gRPC gives it."""
 
-    def __init__(self, name: str, entries: list[HTTPAccessLogEntry]) -> None:
+    def __init__(self, *entries: HTTPAccessLogEntry) -> None:
         self._messages = []
         for entry in entries:
-            message = StreamAccessLogsMessage()
-            if not self._messages:
-                message.identifier.log_name = name
-            message.http_logs.log_entry.append(entry)
-            self._messages.append(message)
+            self._messages.append(StreamAccessLogsMessage())
+            self._messages[-1].http_logs.log_entry.append(entry)
 
     async def read(self) -> Any:
         return self._messages.pop(0) if self._messages else grpc.aio.EOF
@@ -102,8 +100,18 @@ class Setting:
     def target(self, model: str) -> Target:
         return next(t for t in self.live.clusters.values() if t.model == model)
 
-    def receive(self, log: str, *entries: HTTPAccessLogEntry) -> None:
-        asyncio.run(self.outcomes.stream(None, Log(log, list(entries))))
+    def told(self, *entries: HTTPAccessLogEntry) -> None:
+        """The log of attempts tells of these, and ends."""
+        asyncio.run(self.outcomes.attempts(None, Log(*entries)))
+
+    def over(self, *lines: Line) -> None:
+        """The gateway's log tells of these, and the server ends."""
+
+        async def receive() -> None:
+            await self.outcomes.requests(sent(*lines), None)
+            self.outcomes.close()
+
+        asyncio.run(receive())
 
     def fail(self, model: str, status: int | None, retry_after: str = "", key: int = 0) -> None:
         """One failed attempt, in Envoy's words."""
@@ -114,12 +122,11 @@ class Setting:
             entry.response.response_code.value = status
         if retry_after:
             entry.response.response_headers["retry-after"] = retry_after
-        self.receive(ATTEMPTS_LOG, entry)
+        self.told(entry)
 
-    def finish(self, entry: HTTPAccessLogEntry) -> None:
+    def finish(self, line: Line) -> None:
         self.clock.seconds += 1
-        entry.common_properties.metadata.filter_metadata["prism"].update({"decision_id": "id"})
-        self.receive(GATEWAY_LOG, entry)
+        self.over({"decision_id": "id", **line})
 
     @property
     def failures(self) -> dict[str, int]:
@@ -130,13 +137,13 @@ class Setting:
         return {str(key["key"]) for key in self.learning.keys.shown(self.live.clusters)}
 
 
-def answered(model: str, status: int = 200, attempts: int = 1, key: int = 0) -> HTTPAccessLogEntry:
-    entry = HTTPAccessLogEntry()
-    entry.response.response_code.value = status
-    entry.response.response_headers["x-prism-model"] = model
-    entry.common_properties.upstream_request_attempt_count = attempts
-    entry.request.request_id = f"id.{key}"
-    return entry
+def answered(model: str, status: int = 200, attempts: int = 1, key: int = 0) -> Line:
+    return {
+        "status": str(status),
+        "model": model,
+        "attempts": str(attempts),
+        "request_id": f"id.{key}",
+    }
 
 
 @pytest.mark.parametrize("status", [500, 503, 529, 408, 429, 401, 403, None])
@@ -167,17 +174,13 @@ def test_what_is_no_answer_heals_nobody(status: int) -> None:
 def test_an_answer_that_was_broken_off_heals_nobody() -> None:
     setting = Setting()
     setting.fail(setting.first, 200)
-    entry = answered(setting.first)
-    entry.common_properties.response_flags.upstream_connection_termination = True
-    setting.finish(entry)
+    setting.finish({**answered(setting.first), "flags": "UC"})
     assert setting.failures == {setting.first: 1}
 
 
-def said_error(model: str) -> HTTPAccessLogEntry:
+def said_error(model: str) -> Line:
     """A good status, and then an error in the stream."""
-    entry = answered(model)
-    entry.common_properties.metadata.filter_metadata[STREAM].update({FAILED: True})
-    return entry
+    return {**answered(model), "said_error": "true"}
 
 
 def test_an_error_in_a_stream_is_a_failure() -> None:
@@ -190,17 +193,13 @@ def test_an_error_in_a_stream_is_a_failure() -> None:
 def test_an_error_in_a_stream_that_then_broke_counts_once() -> None:
     setting = Setting()
     setting.fail(setting.first, 200)
-    entry = said_error(setting.first)
-    entry.common_properties.response_flags.upstream_remote_reset = True
-    setting.finish(entry)
+    setting.finish({**said_error(setting.first), "flags": "UR"})
     assert setting.failures == {setting.first: 1}
 
 
 def test_a_client_that_goes_away_is_nobody_s_failure() -> None:
     setting = Setting()
-    entry = answered(setting.first)
-    entry.common_properties.response_flags.downstream_connection_termination = True
-    setting.finish(entry)
+    setting.finish({**answered(setting.first), "flags": "DC"})
     assert setting.failures == {}
 
 
@@ -211,10 +210,10 @@ def test_the_internal_listener_tells_of_its_attempts_and_the_gateway_of_their_ti
     entry.request.request_headers["x-envoy-attempt-count"] = "2"
     entry.request.request_headers[cluster_header(2)] = setting.target(setting.second).cluster
     entry.response.response_code.value = 503
-    setting.receive(ATTEMPTS_LOG, entry)
+    setting.told(entry)
     assert setting.failures == {}
     entry.common_properties.response_flags.upstream_request_timeout = True
-    setting.receive(ATTEMPTS_LOG, entry, entry)
+    setting.told(entry, entry)
     assert setting.failures == {setting.second: 2}
 
 
@@ -224,7 +223,7 @@ def test_an_attempt_that_found_no_host_is_a_failure() -> None:
     entry = HTTPAccessLogEntry()
     entry.common_properties.custom_tags["cluster"] = setting.target(setting.first).cluster
     entry.response.response_code.value = 503
-    setting.receive(ATTEMPTS_LOG, entry)
+    setting.told(entry)
     assert setting.failures == {setting.first: 1}
 
 
@@ -232,7 +231,7 @@ def test_a_cluster_that_is_gone_teaches_nothing() -> None:
     setting = Setting()
     entry = HTTPAccessLogEntry()
     entry.common_properties.upstream_cluster = "prism/gone/gone/00000000"
-    setting.receive(ATTEMPTS_LOG, entry)
+    setting.told(entry)
     assert setting.failures == {}
 
 
@@ -269,42 +268,46 @@ def test_a_key_that_works_again_starts_over() -> None:
     assert setting.resting == set()
 
 
+BEGAN_S = 1_700_000_000
+
+
 def at(entry: HTTPAccessLogEntry, milliseconds: int) -> HTTPAccessLogEntry:
     """The entry, of something that was over so long after a certain time."""
-    entry.common_properties.start_time.FromMilliseconds(1_700_000_000_000)
+    entry.common_properties.start_time.FromSeconds(BEGAN_S)
     entry.common_properties.duration.FromMilliseconds(milliseconds)
     return entry
 
 
+def line_at(line: Line, milliseconds: int) -> Line:
+    """The line, of a request that was over so long after the same time."""
+    return {**line, "came_s": f"{BEGAN_S}.000000000", "total_us": str(1000 * milliseconds)}
+
+
 def test_what_happened_first_counts_first_whichever_log_tells() -> None:
     setting = Setting(pool=(1, 1))
-    setting.finish(at(answered(setting.first, key=1), 200))
+    setting.finish(line_at(answered(setting.first, key=1), 200))
     refused = HTTPAccessLogEntry()
     refused.common_properties.upstream_cluster = setting.target(setting.first).cluster
     refused.response.response_code.value = 429
     refused.request.request_id = "id.1"
-    setting.receive(ATTEMPTS_LOG, at(refused, 100))
+    setting.told(at(refused, 100))
     assert setting.resting == set(), "it has been taken since"
-    setting.receive(ATTEMPTS_LOG, at(refused, 300))
-    setting.finish(at(answered(setting.first, key=1), 250))
+    setting.told(at(refused, 300))
+    setting.finish(line_at(answered(setting.first, key=1), 250))
     assert setting.resting == {"k1"}, "it was taken before"
     failed = HTTPAccessLogEntry()
     failed.common_properties.upstream_cluster = setting.target(setting.second).cluster
     failed.response.response_code.value = 500
-    setting.finish(at(answered(setting.second), 500))
-    setting.receive(ATTEMPTS_LOG, at(failed, 400))
+    setting.finish(line_at(answered(setting.second), 500))
+    setting.told(at(failed, 400))
     assert setting.failures == {}
-    setting.receive(ATTEMPTS_LOG, at(failed, 600))
+    setting.told(at(failed, 600))
     assert setting.failures == {setting.second: 1}
 
 
-def timed(model: str, headers_ms: int, attempts: int = 1) -> HTTPAccessLogEntry:
-    entry = answered(model, attempts=attempts)
-    common = entry.common_properties
-    common.time_to_first_upstream_tx_byte.FromMilliseconds(5)
-    common.time_to_first_upstream_rx_byte.FromMilliseconds(5 + headers_ms)
-    common.time_to_first_downstream_tx_byte.FromMilliseconds(2000)
-    return entry
+def timed(model: str, headers_ms: int, attempts: int = 1) -> Line:
+    times = {"to_headers_us": str(1000 * headers_ms), "first_byte_us": "2000000"}
+    return {**answered(model, attempts=attempts), **times}
 
 
 def test_time_to_headers_is_learned_and_decided_with() -> None:
@@ -330,14 +333,14 @@ def test_what_a_new_configuration_no_longer_names_is_forgotten() -> None:
     setting.fail(setting.first, 429, "42")
     plan = replace(setting.live.plan, tables={})
     setting.processor.live = replace(setting.live, clusters={}, plan=plan)
-    setting.receive(GATEWAY_LOG, HTTPAccessLogEntry())
+    setting.over({})
     assert (setting.failures, setting.resting) == ({}, set())
 
 
 WAITED = policy(budgets=(Budget(Period.MONTH, 10.0, WhenSpent.REFUSE),))
 
 
-def charged(entry: HTTPAccessLogEntry, tokens: dict[str, int], race: bool = False) -> float:
+def charged(line: Line, tokens: dict[str, int], race: bool = False) -> float:
     """US dollars that a request costs its budget that was expected to cost 0.5."""
     setting = Setting()
     if race:
@@ -346,9 +349,7 @@ def charged(entry: HTTPAccessLogEntry, tokens: dict[str, int], race: bool = Fals
         setting.processor.races.opened("id", Race(made, models, 0, 1000, 100, stream=True))
     spending = setting.processor.spending
     spending.reserve("id", WAITED, "main", 0.5)
-    usage = {name: float(count) for name, count in tokens.items()}
-    entry.common_properties.metadata.filter_metadata["prism.usage"].update(usage)
-    setting.finish(entry)
+    setting.finish({**line, "usage": usage(tokens)})
     (told,) = spending.status()
     assert told["reservedUsd"] == 0
     return float(told["spentUsd"])
@@ -382,10 +383,7 @@ def test_losers_of_a_race_are_charged_too() -> None:
 
 def test_what_is_over_is_counted() -> None:
     setting = Setting()
-    entry = HTTPAccessLogEntry()
-    entry.response.response_code.value = 200
-    entry.response.response_headers["x-prism-model"] = setting.first
-    setting.finish(entry)
+    setting.finish({"status": "200", "model": setting.first})
     setting.fail(setting.first, 503)
     metrics = setting.telling.metrics
     assert sum(metrics.requests.values.values()) == 1
@@ -398,9 +396,6 @@ def test_prism_s_own_answers_are_no_requests_of_models(
 ) -> None:
     """A dry run (200), and a caller that was turned away before any decision (403)."""
     setting = Setting()
-    entry = HTTPAccessLogEntry()
-    entry.response.response_code.value = status
-    entry.response.response_headers["x-prism-decision-id"] = "id" if known else "other"
-    setting.receive(GATEWAY_LOG, entry)
+    setting.over({"status": str(status), "own_decision_id": "id" if known else "other"})
     assert sum(setting.telling.metrics.requests.values.values()) == counted
     assert (setting.recent.joined, setting.recent.lost) == (0, 0)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
 
-from prism.envoy.names import ATTEMPTS_LOG, GATEWAY_LOG
 from prism.routing.attempt import Attempt, Result
 from prism.routing.record import Outcome
 
+from .gateway_lines import Line, sent
 from .test_serve_outcomes import Log, Setting, answered
 
 CAME = 1_800_000_000
@@ -31,18 +32,17 @@ def failed(setting: Setting, model: str, began_ms: int, took_ms: int, status: in
     return entry
 
 
-def over(model: str, status: int, attempts: int, took_ms: int = 900):
-    entry = answered(model, status, attempts)
-    common = entry.common_properties
-    common.metadata.filter_metadata["prism"].update({"decision_id": "id"})
-    common.start_time.FromSeconds(CAME)
-    common.duration.FromMilliseconds(took_ms)
-    common.time_to_first_upstream_tx_byte.FromMilliseconds(took_ms - 400)
-    common.time_to_first_upstream_rx_byte.FromMilliseconds(took_ms - 100)
-    common.time_to_first_downstream_tx_byte.FromMilliseconds(took_ms - 100)
-    entry.request.request_id = ID
-    entry.response.response_headers["x-prism-provider"] = "who"
-    return entry
+def over(model: str, status: int, attempts: int, took_ms: int = 900) -> Line:
+    return {
+        **answered(model, status, attempts),
+        "decision_id": "id",
+        "request_id": ID,
+        "provider": "who",
+        "came_s": f"{CAME}.000000000",
+        "total_us": str(1000 * took_ms),
+        "to_headers_us": "300000",
+        "first_byte_us": str(1000 * (took_ms - 100)),
+    }
 
 
 def outcome(setting: Setting) -> Outcome:
@@ -59,8 +59,8 @@ def lost(setting: Setting, model: str, *more: object) -> Attempt:
 def test_failures_before_the_answer_in_order() -> None:
     setting = Setting()
     late = failed(setting, setting.first, 4, 2000, None)
-    setting.receive(ATTEMPTS_LOG, late)
-    setting.receive(GATEWAY_LOG, over(setting.second, 200, 2, 2900))
+    setting.told(late)
+    setting.over(over(setting.second, 200, 2, 2900))
     first, second = outcome(setting).tried
     assert first == lost(setting, setting.first, None, "no headers in time", 4.0, 2000.0)
     assert second == Attempt(setting.second, "who", Result.ANSWERED, 200, None, 2500.0, 400.0)
@@ -68,15 +68,15 @@ def test_failures_before_the_answer_in_order() -> None:
 
 def test_a_request_whose_first_attempt_answers_has_none() -> None:
     setting = Setting()
-    setting.receive(GATEWAY_LOG, over(setting.first, 200, 1))
+    setting.over(over(setting.first, 200, 1))
     assert outcome(setting).tried == ()
 
 
 def test_all_failed() -> None:
     setting = Setting()
     entries = [failed(setting, setting.second, 50, 30, 500), failed(setting, setting.first, 4, 40)]
-    setting.receive(ATTEMPTS_LOG, *entries)
-    setting.receive(GATEWAY_LOG, over(setting.second, 500, 2, 90))
+    setting.told(*entries)
+    setting.over(over(setting.second, 500, 2, 90))
     assert outcome(setting).tried == (
         lost(setting, setting.first, 503, None, 4.0, 40.0),
         lost(setting, setting.second, 500, None, 50.0, 30.0),
@@ -86,8 +86,8 @@ def test_all_failed() -> None:
 def test_a_race_has_a_winner_and_others_that_were_cancelled_or_failed() -> None:
     setting = Setting(race=True)
     third = setting.recent.get("id").decision.models[2]  # type: ignore[union-attr]
-    setting.receive(ATTEMPTS_LOG, failed(setting, setting.second, 200, 30))
-    setting.receive(GATEWAY_LOG, over(third, 200, 3))
+    setting.told(failed(setting, setting.second, 200, 30))
+    setting.over(over(third, 200, 3))
     gone, second, winner = outcome(setting).tried
     assert gone == Attempt(setting.first, "", Result.CANCELLED)
     assert second == lost(setting, setting.second, 503, None, 200.0, 30.0)
@@ -96,7 +96,7 @@ def test_a_race_has_a_winner_and_others_that_were_cancelled_or_failed() -> None:
 
 async def test_news_of_the_end_that_overtakes_news_of_a_failure_waits_for_it() -> None:
     setting = Setting()
-    ended, goes_on, told = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    told = asyncio.Event()
     join = setting.recent.join
 
     def joined(*given: object) -> None:
@@ -104,31 +104,36 @@ async def test_news_of_the_end_that_overtakes_news_of_a_failure_waits_for_it() -
         told.set()
 
     setting.recent.join = joined  # type: ignore[method-assign]
+    await setting.outcomes.requests(sent(over(setting.second, 200, 2)), None)
+    assert setting.recent.get("id").outcome is None  # type: ignore[union-attr]
+    goes_on, read = asyncio.Event(), asyncio.Event()
 
-    class Slow(Log):
+    class Open(Log):
         """A log whose stream stays open."""
 
         async def read(self):
             if not self._messages:
-                ended.set()
+                read.set()
                 await goes_on.wait()
             return await super().read()
 
-    log = Slow(GATEWAY_LOG, [over(setting.second, 200, 2)])
-    stream = asyncio.create_task(setting.outcomes.stream(None, log))
-    await ended.wait()
-    assert setting.recent.get("id").outcome is None  # type: ignore[union-attr]
-    await setting.outcomes._receive(ATTEMPTS_LOG, _message(failed(setting, setting.first, 4, 40)))
+    log = Open(failed(setting, setting.first, 4, 40))
+    stream = asyncio.create_task(setting.outcomes.attempts(None, log))
+    await read.wait()
     await told.wait()
     assert [one.result for one in outcome(setting).tried] == [Result.FAILED, Result.ANSWERED]
     goes_on.set()
     await stream
 
 
-async def test_what_waits_is_told_when_a_log_ends() -> None:
+@pytest.mark.parametrize("ends", ["log", "server"])
+async def test_what_waits_is_told_when_the_log_of_attempts_or_the_server_ends(ends: str) -> None:
     setting = Setting()
-    log = Log(GATEWAY_LOG, [over(setting.second, 200, 2)])
-    await setting.outcomes.stream(None, log)
+    await setting.outcomes.requests(sent(over(setting.second, 200, 2)), None)
+    if ends == "log":
+        await setting.outcomes.attempts(None, Log())
+    else:
+        setting.outcomes.close()
     (only,) = outcome(setting).tried
     assert only.result is Result.ANSWERED
 
@@ -137,8 +142,8 @@ def test_another_request_s_failures_are_not_its_own() -> None:
     setting = Setting()
     entry = failed(setting, setting.first, 4, 40)
     entry.request.request_id = "another"
-    setting.receive(ATTEMPTS_LOG, entry)
-    setting.receive(GATEWAY_LOG, over(setting.second, 200, 2))
+    setting.told(entry)
+    setting.over(over(setting.second, 200, 2))
     assert [one.result for one in outcome(setting).tried] == [Result.ANSWERED]
 
 
@@ -146,14 +151,6 @@ def test_attempts_of_a_pool_are_called_after_their_decision() -> None:
     setting = Setting(pool=(1, 1))
     entry = failed(setting, setting.first, 4, 40, 429)
     entry.request.request_id = "id.1"
-    setting.receive(ATTEMPTS_LOG, entry)
-    setting.receive(GATEWAY_LOG, over(setting.second, 200, 2))
+    setting.told(entry)
+    setting.over(over(setting.second, 200, 2))
     assert [one.model for one in outcome(setting).tried] == [setting.first, setting.second]
-
-
-def _message(entry: HTTPAccessLogEntry):
-    from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
-
-    message = StreamAccessLogsMessage()
-    message.http_logs.log_entry.append(entry)
-    return message

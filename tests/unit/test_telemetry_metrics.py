@@ -16,7 +16,8 @@ from prism.telemetry.metric import MOST_SERIES, About, Counter, Kind
 from prism.telemetry.metrics import Metrics
 from prism.telemetry.otlp import metrics_of
 from prism.telemetry.price import baselines, price_of
-from prism.wire.access_log import FailedAttempt, Finished, Trace
+from prism.wire.attempts_log import FailedAttempt
+from prism.wire.gateway_log import Finished, Trace
 
 from .tables import ECO, catalog, classified, policy, signals, table
 

@@ -6,25 +6,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from prism.envoy import names
+from prism.envoy.lines import line
 from prism.exchange import headers
 from prism.exchange.targets import RETRIABLE_STATUS
 
 FLUSH_S = 0.2
 """Seconds that an entry of an access log waits for others, at most."""
 
+_BUFFER = {"buffer_flush_interval": f"{FLUSH_S}s", "buffer_size_bytes": 65536}
+
 
 def access_log(*, traced: bool) -> dict[str, Any]:
-    """What Prism joins to its decisions: one entry per client request."""
-    answered = [headers.MODEL, headers.PROVIDER, headers.ATTEMPTS, headers.DECISION_ID]
-    tags = [
-        {"tag": names.TRACE_TAG, "value": f"%REQ({headers.TRACEPARENT})%"},
-        {"tag": names.SPAN_TAG, "value": "%SPAN_ID%"},
-    ]
-    return _to_prism(
-        names.GATEWAY_LOG,
-        tags=tags if traced else (),
-        additional_response_headers_to_log=answered,
+    """What Prism joins to its decisions: one line per client request."""
+    config = names.typed(
+        "extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig",
+        log_name=names.GATEWAY_LOG,
+        grpc_service=names.prism_grpc(timeout="10s"),
+        disable_builtin_labels=True,
+        body={"string_value": line(traced=traced)},
+        **_BUFFER,
     )
+    return {"name": "envoy.access_loggers.open_telemetry", "typed_config": config}
 
 
 def attempts_log(which: dict[str, Any]) -> dict[str, Any]:
@@ -74,8 +76,7 @@ def _to_prism(log: str, tags: Sequence[dict[str, Any]] = (), **what: Any) -> dic
             "log_name": log,
             "grpc_service": names.prism_grpc(timeout="0s"),
             "transport_api_version": "V3",
-            "buffer_flush_interval": f"{FLUSH_S}s",
-            "buffer_size_bytes": 65536,
+            **_BUFFER,
             "custom_tags": list(tags),
         },
         **what,

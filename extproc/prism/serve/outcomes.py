@@ -13,7 +13,6 @@ from typing import Any
 
 import grpc
 
-from prism.envoy.names import ATTEMPTS_LOG
 from prism.exchange.targets import KEY_STATUS, Live, Target, is_failure
 from prism.routing.racing import Race
 from prism.routing.record import Outcome, Record, spent_usd
@@ -22,8 +21,9 @@ from prism.serve.processor import Processor
 from prism.serve.recent import Recent
 from prism.serve.telling import Telling
 from prism.serve.tries import Tries, answered
-from prism.wire import access_log
-from prism.wire.access_log import FailedAttempt, Finished
+from prism.wire import attempts_log, gateway_log
+from prism.wire.attempts_log import FailedAttempt
+from prism.wire.gateway_log import Finished
 
 _FAILED = 400
 AT_A_TIME = 8
@@ -44,30 +44,32 @@ class Outcomes:
         self._live: Live | None = None
         self._priors: dict[str, float] = {}
 
-    async def stream(self, _: object, context: Any) -> bytes:
-        """One stream of entries, all of one log, which the first message names."""
-        log = None
+    async def attempts(self, _: object, context: Any) -> bytes:
+        """A stream of the log of attempts."""
         try:
             while (message := await context.read()) is not grpc.aio.EOF:
-                log = log or message.identifier.log_name
-                await self._receive(log, message)
+                self._renew()
+                for failure in attempts_log.failed_attempts(message):
+                    self.failed(failure)
         finally:
             # Envoy or this server ends: nothing more is told of what waits.
             self._tries.flush()
-        return access_log.DONE
+        return attempts_log.DONE
 
-    async def _receive(self, log: str, message: Any) -> None:
+    async def requests(self, message: Any, _: object) -> bytes:
+        """Some entries of the gateway's log."""
         self._renew()
-        if log == ATTEMPTS_LOG:
-            for failure in access_log.failed_attempts(message):
-                self.failed(failure)
-            return
-        for number, entry in enumerate(access_log.finished(message), 1):
+        for number, entry in enumerate(gateway_log.finished(message), 1):
             self.finished(entry)
             if not number % AT_A_TIME:
                 await asyncio.sleep(0)
         learning = self._learning
         learning.health.measured(learning.latencies.medians(self._priors))
+        return gateway_log.DONE
+
+    def close(self) -> None:
+        """This server ends: nothing more is told of what waits."""
+        self._tries.flush()
 
     def finished(self, entry: Finished) -> None:
         """A request is over: join it to its decision; who answered well is well."""

@@ -50,7 +50,7 @@ from prism.serve.watch import changes
 from prism.telemetry.metric import Family
 from prism.telemetry.sending import Sending, resource
 from prism.telemetry.settings import Telemetry, read_settings
-from prism.wire import access_log, xds
+from prism.wire import attempts_log, gateway_log, xds
 
 if TYPE_CHECKING:
     from prism.serve.budget_sync import BudgetSync
@@ -135,6 +135,7 @@ class Server:
             telling = Telling(processor, sending)
             outcomes = Outcomes(processor, recent, learning, telling)
             processor.failed = outcomes.failed
+            stack.callback(outcomes.close)
             servers = _grpc_servers(settings.socket, _handlers(processor, ads, outcomes))
             envoy = EnvoyAdmin(settings.envoy_admin)
             configuration = Configuration(ads, processor, ca_file(), envoy)
@@ -264,9 +265,14 @@ def _handlers(processor: Processor, ads: Ads, outcomes: Outcomes) -> list[grpc.G
                 ads.stream, request_deserializer=xds.decode
             )
         },
-        access_log.SERVICE: {
-            access_log.METHOD: grpc.stream_unary_rpc_method_handler(
-                outcomes.stream, request_deserializer=access_log.decode
+        attempts_log.SERVICE: {
+            attempts_log.METHOD: grpc.stream_unary_rpc_method_handler(
+                outcomes.attempts, request_deserializer=attempts_log.decode
+            )
+        },
+        gateway_log.SERVICE: {
+            gateway_log.METHOD: grpc.unary_unary_rpc_method_handler(
+                outcomes.requests, request_deserializer=gateway_log.decode
             )
         },
     }

@@ -15,7 +15,8 @@ from prism.telemetry.metrics import Metrics
 from prism.telemetry.price import Price, baselines, price_of
 from prism.telemetry.sending import Sending
 from prism.telemetry.told import Told
-from prism.wire.access_log import FailedAttempt, Finished
+from prism.wire.attempts_log import FailedAttempt
+from prism.wire.gateway_log import Finished
 
 
 class Telling:

@@ -14,7 +14,8 @@ from prism.envoy.logs import FLUSH_S
 from prism.exchange.targets import Target, is_failure
 from prism.routing.attempt import Attempt, Result, attempts_of
 from prism.routing.record import Record
-from prism.wire.access_log import FailedAttempt, Finished
+from prism.wire.attempts_log import FailedAttempt
+from prism.wire.gateway_log import Finished
 
 MOST = 10_000
 """Requests under way whose failed attempts are kept."""

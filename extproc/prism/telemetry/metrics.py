@@ -7,7 +7,8 @@ from prism.routing.decision import Step
 from prism.routing.record import Outcome, Record, Timing
 from prism.telemetry.metric import About, Counter, Exemplar, Family, Histogram, Kind
 from prism.telemetry.price import Price
-from prism.wire.access_log import FailedAttempt, Finished
+from prism.wire.attempts_log import FailedAttempt
+from prism.wire.gateway_log import Finished
 
 _SECONDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 _TO_HEADERS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30, 60, 120)

@@ -21,7 +21,7 @@ from prism.telemetry import attributes as names
 from prism.telemetry.describing import chat_attributes, classify_attributes, route_attributes
 from prism.telemetry.encoding import add, add_all
 from prism.telemetry.told import Told
-from prism.wire.access_log import Trace
+from prism.wire.gateway_log import Trace
 
 SAMPLED = 1
 """The flag of a sampled trace."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from prism.routing.feedback import Feedback, Subject
 from prism.routing.record import Outcome, Record
 from prism.telemetry.price import Price
-from prism.wire.access_log import Trace
+from prism.wire.gateway_log import Trace
 
 
 @dataclass(frozen=True, slots=True)
