@@ -16,7 +16,7 @@ _CACHES = (
     ("cache_read", ("cache_read_input_tokens",)),
     ("cache_created", ("cache_creation_input_tokens",)),
 )
-"""Anthropic's ``input_tokens`` leave out those from and to the cache: ``wire.access_log`` adds
+"""Anthropic's ``input_tokens`` leave out those from and to the cache: ``wire.gateway_log`` adds
 them. OpenAI's, of either API, have them."""
 _PLACES = (
     # A whole answer of either API, or the last delta of a stream of Messages.
