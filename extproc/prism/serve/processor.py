@@ -28,7 +28,7 @@ from prism.serve.racing import RaceLedger
 from prism.serve.recent import Recent
 from prism.serve.spending import SpendingLedger
 from prism.wire import ext_proc
-from prism.wire.access_log import FailedAttempt
+from prism.wire.attempts_log import FailedAttempt
 
 _EOF = grpc.aio.EOF
 
