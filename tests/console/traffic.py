@@ -14,9 +14,10 @@ from prism.ledger.feedback import keep_feedback
 from prism.ledger.store import Store
 from prism.ledger.stretches import sum_up
 from prism.resources import compile_resources, read_folder
+from prism.routing.bounds import Limits
 from prism.routing.budget import NOTHING_SPENT
 from prism.routing.candidate_table import CandidateTable
-from prism.routing.catalog import MODES, TASKS, Capability, Catalog, Limits, Task
+from prism.routing.catalog import MODES, TASKS, Capability, Catalog, Task
 from prism.routing.decide import Health, decide
 from prism.routing.decision import Decision
 from prism.routing.feedback import Feedback

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from prism.routing.bounds import Limits, Racing, Retry, RetryBudget, Wait
 from prism.routing.catalog import (
     ABSTAINS_ON,
     Api,
@@ -18,18 +19,13 @@ from prism.routing.catalog import (
     Credential,
     FailureMode,
     Latency,
-    Limits,
     Mode,
     Model,
     Policy,
     Price,
     Provider,
-    Racing,
-    Retry,
-    RetryBudget,
     Table,
     Task,
-    Wait,
 )
 from prism.routing.signals import Classification, Signals
 

@@ -7,18 +7,9 @@ from typing import Any
 
 import pytest
 
+from prism.routing.bounds import Budget, Limits, Period, Racing, Wait, WhenSpent
 from prism.routing.budget import Spent
-from prism.routing.catalog import (
-    Budget,
-    Forced,
-    Limits,
-    Mode,
-    Period,
-    Policy,
-    Racing,
-    Wait,
-    WhenSpent,
-)
+from prism.routing.catalog import Forced, Mode, Policy
 from prism.routing.decide import Health, decide
 from prism.routing.decision import Decision, Step
 from prism.routing.identify import Caller

@@ -8,19 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.routing.catalog import (
-    Capability,
-    Forced,
-    Limits,
-    Mode,
-    Policy,
-    Racing,
-    Retry,
-    RetryBudget,
-    Table,
-    Task,
-    Wait,
-)
+from prism.routing.bounds import Limits, Racing, Retry, RetryBudget, Wait
+from prism.routing.catalog import Capability, Forced, Mode, Policy, Table, Task
 from prism.routing.decide import Health, decide
 from prism.routing.decision import Decision, Step
 from prism.routing.identify import Caller

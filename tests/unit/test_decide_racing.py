@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prism.routing.catalog import Racing, Wait
+from prism.routing.bounds import Racing, Wait
 from prism.routing.decide import Health, decide
 from prism.routing.identify import Caller
 from prism.routing.plan import compile_plan

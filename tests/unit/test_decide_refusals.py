@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from prism.routing.catalog import Forced, Limits
+from prism.routing.bounds import Limits
+from prism.routing.catalog import Forced
 from prism.routing.decision import ErrorCode
 
 from .rows import Row, made

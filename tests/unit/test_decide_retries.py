@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from prism.exchange.route import RouteStage
 from prism.exchange.steps import Classify, RequestHeaders, Rewrite
-from prism.routing.catalog import Racing, Wait
+from prism.routing.bounds import Racing, Wait
 from prism.routing.decide import Health, decide
 from prism.routing.decision import Decision
 from prism.routing.identify import Caller

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from prism.exchange.route import RouteStage
 from prism.exchange.steps import Classify, Proceed, Reply, RequestHeaders, Rewrite, Step
+from prism.routing.bounds import Budget, Period, WhenSpent
 from prism.routing.budget import Spending, Spent
-from prism.routing.catalog import Budget, Period, Policy, WhenSpent
+from prism.routing.catalog import Policy
 from prism.routing.decide import Health
 
 from .stages import CHAT, ID, encoded, error_of, hashed, live, messages_error_of

@@ -12,8 +12,9 @@ from prism.exchange.conversation import request_id
 from prism.exchange.route import RouteStage
 from prism.exchange.steps import Classify, Reply, RequestHeaders, Rewrite, Step
 from prism.exchange.targets import Live
+from prism.routing.bounds import Retry, RetryBudget
 from prism.routing.candidate_table import CandidateTable
-from prism.routing.catalog import Api, Retry, RetryBudget, Table
+from prism.routing.catalog import Api, Table
 from prism.routing.decide import Health
 from prism.routing.identify import Caller
 

@@ -10,7 +10,7 @@ import pytest
 from prism.exchange.route import RouteStage
 from prism.exchange.steps import Classify, RequestHeaders, Rewrite
 from prism.exchange.targets import Live
-from prism.routing.catalog import Racing, Wait
+from prism.routing.bounds import Racing, Wait
 from prism.routing.decide import Health
 from prism.routing.racing import Races
 from prism.routing.record import Record, replay

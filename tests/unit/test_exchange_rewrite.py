@@ -11,7 +11,8 @@ import pytest
 from prism.exchange.route import RouteStage
 from prism.exchange.steps import Classify, Proceed, Reply, RequestHeaders, Rewrite
 from prism.exchange.targets import Live
-from prism.routing.catalog import Limits, Mode
+from prism.routing.bounds import Limits
+from prism.routing.catalog import Mode
 from prism.routing.decide import Health
 
 from .stages import CHAT, HI, ID, encoded, hashed, live, routed

@@ -15,7 +15,7 @@ from prism.ledger.batch import write_batch
 from prism.ledger.entry import Ended
 from prism.ledger.feedback import keep_feedback
 from prism.ledger.store import Store
-from prism.routing.catalog import Limits
+from prism.routing.bounds import Limits
 from prism.routing.decide import Health, decide
 from prism.routing.explanation import candidates, explanation_of
 from prism.routing.feedback import Feedback

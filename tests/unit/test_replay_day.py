@@ -14,22 +14,10 @@ from functools import partial
 import msgspec
 
 from prism.ledger.entry import decision_row, entry_of
+from prism.routing.bounds import Budget, Limits, Period, Racing, Wait, WhenSpent
 from prism.routing.budget import Spending, Spent
 from prism.routing.candidate_table import CandidateTable
-from prism.routing.catalog import (
-    Budget,
-    Capability,
-    Forced,
-    Limits,
-    Mode,
-    Period,
-    Policy,
-    Predictor,
-    Racing,
-    Task,
-    Wait,
-    WhenSpent,
-)
+from prism.routing.catalog import Capability, Forced, Mode, Policy, Predictor, Task
 from prism.routing.decide import Health, decide
 from prism.routing.decision import Decision
 from prism.routing.identify import Caller

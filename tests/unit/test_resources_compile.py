@@ -21,6 +21,7 @@ from prism.resources import (
     to_table,
 )
 from prism.resources.durations import seconds
+from prism.routing.bounds import Limits, Racing, Retry, RetryBudget, Wait
 from prism.routing.catalog import (
     Api,
     Capability,
@@ -28,14 +29,9 @@ from prism.routing.catalog import (
     Credential,
     FailureMode,
     Forced,
-    Limits,
     Mode,
     Price,
-    Racing,
-    Retry,
-    RetryBudget,
     Task,
-    Wait,
 )
 from prism.routing.plan import compile_plan
 

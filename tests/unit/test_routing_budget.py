@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from tests.unit.tables import CODE, ECO, SPORT, catalog, classified, policy, signals
 
+from prism.routing.bounds import Budget, Period, WhenSpent
 from prism.routing.budget import FREE, NOTHING_SPENT, Spending, Spent, held_back, span_of
-from prism.routing.catalog import Budget, Forced, Mode, Period, Policy, WhenSpent
+from prism.routing.catalog import Forced, Mode, Policy
 from prism.routing.decide import Health, decide, needs_classification
 from prism.routing.decision import Decision, ErrorCode, Step
 from prism.routing.identify import Caller

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from prism.exchange.steps import Reply
-from prism.routing.catalog import Limits, Predictor
+from prism.routing.bounds import Limits
+from prism.routing.catalog import Predictor
 from prism.routing.decide import Health, decide
 from prism.routing.decision import Decision, Step
 from prism.routing.identify import Caller

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from prism.routing.catalog import Racing, Table, Wait
+from prism.routing.bounds import Racing, Wait
+from prism.routing.catalog import Table
 from prism.routing.racing import Race, Races, Waste, allowed, unmeasured, wait_ms
 
 from .tables import SPORT, table

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from prism.routing.catalog import Limits, Policy
+from prism.routing.bounds import Limits
+from prism.routing.catalog import Policy
 from prism.routing.decide import Health, decide
 from prism.routing.identify import Caller
 from prism.routing.plan import compile_plan

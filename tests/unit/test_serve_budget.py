@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from prism.routing.catalog import Retry, RetryBudget, Table
+from prism.routing.bounds import Retry, RetryBudget
+from prism.routing.catalog import Table
 from prism.serve.budget import REFILL_S, RetryBudgets
 
 from .clock import Clock

@@ -13,8 +13,9 @@ import pytest
 from tests.unit.redis_server import RedisServer, may_be_missed
 from tests.unit.tables import policy
 
+from prism.routing.bounds import Budget, Period, WhenSpent
 from prism.routing.budget import Spent
-from prism.routing.catalog import Budget, Period, Policy, WhenSpent
+from prism.routing.catalog import Policy
 from prism.serve import budget_store, budget_sync
 from prism.serve.account import NANO, nano
 from prism.serve.budget_store import BudgetStore

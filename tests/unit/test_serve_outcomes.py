@@ -15,7 +15,8 @@ from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 from prism.envoy.names import ATTEMPTS
 from prism.exchange.headers import cluster_header
 from prism.exchange.targets import Target, compile_live
-from prism.routing.catalog import Budget, Credential, Period, WhenSpent
+from prism.routing.bounds import Budget, Period, WhenSpent
+from prism.routing.catalog import Credential
 from prism.routing.decide import Health, decide
 from prism.routing.identify import Caller
 from prism.routing.plan import compile_plan

@@ -12,7 +12,8 @@ from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest, 
 
 from prism.envoy.names import EXT_PROC, METADATA
 from prism.prompt.kept import Prompt
-from prism.routing.catalog import Budget, Period, Task, WhenSpent
+from prism.routing.bounds import Budget, Period, WhenSpent
+from prism.routing.catalog import Task
 from prism.routing.record import Outcome, Record
 from prism.serve.budget import RetryBudgets
 from prism.serve.classifying import Answer

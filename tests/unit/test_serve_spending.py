@@ -6,8 +6,9 @@ import pytest
 from tests.unit.clock import Clock
 from tests.unit.tables import policy
 
+from prism.routing.bounds import Budget, Period, WhenSpent
 from prism.routing.budget import NOTHING_SPENT, Spent
-from prism.routing.catalog import Budget, Period, Policy, WhenSpent
+from prism.routing.catalog import Policy
 from prism.serve import spending
 from prism.serve.account import NANO, Account, nano
 from prism.serve.budget_metrics import budget_metrics

@@ -12,7 +12,8 @@ from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest, 
 
 from prism.envoy.names import EXT_PROC
 from prism.exchange.targets import Live
-from prism.routing.catalog import Api, Budget, Period, WhenSpent
+from prism.routing.bounds import Budget, Period, WhenSpent
+from prism.routing.catalog import Api
 from prism.routing.record import Record
 from prism.serve.budget import RetryBudgets
 from prism.serve.classifying import Answer

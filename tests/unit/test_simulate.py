@@ -19,7 +19,7 @@ from prism.ledger.entry import Ended
 from prism.ledger.store import Store
 from prism.report.simulation import simulation_page
 from prism.resources import compile_resources, read_folder
-from prism.routing.catalog import Limits as Bounds
+from prism.routing.bounds import Limits as Bounds
 from prism.routing.catalog import Policy, Price, Table, Task
 from prism.routing.decide import Health, decide
 from prism.routing.identify import Caller

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from prism.evaluate.graded import Graded
-from prism.routing.catalog import MODES, Catalog, Limits, Mode, Table
+from prism.routing.bounds import Limits
+from prism.routing.catalog import MODES, Catalog, Mode, Table
 from prism.routing.decide import Health, decide
 from prism.routing.identify import Caller
 from prism.routing.plan import compile_plan

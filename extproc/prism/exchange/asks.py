@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from prism.exchange import headers as names
 from prism.prompt.chat import MODEL_CHARS, Kwargs, mode_named
 from prism.prompt.document import BadBody
-from prism.routing.catalog import MODES, Limits, Mode
+from prism.routing.bounds import Limits
+from prism.routing.catalog import MODES, Mode
 
 CONVERSATION_CHARS = 256
 """A longer id of a conversation than this is refused."""

@@ -10,7 +10,8 @@ from prism.exchange.steps import Rewrite
 from prism.exchange.targets import KEY_HEADERS, NONE_RESTS, Key, Resting, Target
 from prism.exchange.translation import OWN_HEADERS, PATHS, VERSION, other
 from prism.prompt.document import Document, edit
-from prism.routing.catalog import Api, Retry
+from prism.routing.bounds import Retry
+from prism.routing.catalog import Api
 from prism.routing.decision import Decision
 from prism.routing.racing import Race
 

@@ -8,34 +8,27 @@ from typing import Any
 from prism.resources.durations import seconds
 from prism.resources.halves import half_floats
 from prism.resources.resource import Resource, content_hash
+from prism.routing.bounds import Budget, Limits, Period, Racing, Retry, RetryBudget, Wait, WhenSpent
 from prism.routing.candidate_table import CandidateTable
 from prism.routing.catalog import (
     MODES,
     TASKS,
     Api,
-    Budget,
     Capability,
     ClassifierSettings,
     Credential,
     FailureMode,
     Forced,
     Latency,
-    Limits,
     Mode,
     Model,
-    Period,
     Policy,
     Predictor,
     Price,
     Prompts,
     Provider,
-    Racing,
-    Retry,
-    RetryBudget,
     Table,
     Task,
-    Wait,
-    WhenSpent,
 )
 
 DEFAULT_TABLE = "default"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prism.routing.catalog import Api, FailureMode, Policy, Table, WhenSpent
+from prism.routing.bounds import WhenSpent
+from prism.routing.catalog import Api, FailureMode, Policy, Table
 
 
 def rules_out(table: Table, policy: Policy, model: str) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from prism.routing.catalog import Budget, Mode, Period, Policy, WhenSpent
+from prism.routing.bounds import Budget, Period, WhenSpent
+from prism.routing.catalog import Mode, Policy
 from prism.routing.decision import ErrorCode, Reason, Refusal, Step
 
 UNKNOWN_AGAIN_S = 1

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from prism.routing.ask import asked_model
-from prism.routing.catalog import Limits, Mode, Model, Predictor, Task
+from prism.routing.bounds import Limits
+from prism.routing.catalog import Mode, Model, Predictor, Task
 from prism.routing.decision import ErrorCode, Reason, Refusal, Step
 from prism.routing.limits import (
     best_first,

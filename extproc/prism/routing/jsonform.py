@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prism.routing.bounds import Limits, Period, WhenSpent
 from prism.routing.budget import Spending, Spent
-from prism.routing.catalog import Api, Capability, Limits, Mode, Period, Task, WhenSpent
+from prism.routing.catalog import Api, Capability, Mode, Task
 from prism.routing.decision import Decision, ErrorCode, Estimate, Reason, Refusal, Step
 from prism.routing.signals import Classification, Corrections, Signals
 from prism.routing.sticking import Held

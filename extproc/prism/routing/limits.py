@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 
-from prism.routing.catalog import Limits, Model, Task
+from prism.routing.bounds import Limits
+from prism.routing.catalog import Model, Task
 from prism.routing.cost import cost_usd, latency_ms, usd
 from prism.routing.decision import Reason, Step
 

@@ -9,17 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from prism.routing.catalog import (
-    MODES,
-    Capability,
-    Catalog,
-    Limits,
-    Mode,
-    Model,
-    Policy,
-    Table,
-    Task,
-)
+from prism.routing.bounds import Limits
+from prism.routing.catalog import MODES, Capability, Catalog, Mode, Model, Policy, Table, Task
 from prism.routing.decision import Reason, Step
 from prism.routing.limits import described, unbounded
 

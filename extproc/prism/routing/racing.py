@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from prism.routing.catalog import Latency, Mode, Model, Racing, Table, Wait
+from prism.routing.bounds import Racing, Wait
+from prism.routing.catalog import Latency, Mode, Model, Table
 from prism.routing.cost import cost_usd, latency_ms
 from prism.routing.plan import Scope
 

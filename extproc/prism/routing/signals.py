@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from prism.routing.catalog import Api, Capability, Limits, Mode, Task
+from prism.routing.bounds import Limits
+from prism.routing.catalog import Api, Capability, Mode, Task
 
 NONE_BARRED: Mapping[Api, str] = MappingProxyType({})
 """Whatever API a model's provider speaks, it may take the request."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from prism.routing.catalog import MODES, Limits, Mode, Price, Table, Task
+from prism.routing.bounds import Limits
+from prism.routing.catalog import MODES, Mode, Price, Table, Task
 from prism.routing.cost import cost_usd
 from prism.routing.decide import Health, decide
 from prism.routing.decision import Decision

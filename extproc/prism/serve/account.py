@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from prism.routing.catalog import Period, WhenSpent
+from prism.routing.bounds import Period, WhenSpent
 
 NANO = 1_000_000_000
 _STEPS = 16

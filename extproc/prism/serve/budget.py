@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from prism.routing.catalog import RetryBudget, Table
+from prism.routing.bounds import RetryBudget
+from prism.routing.catalog import Table
 
 REFILL_S = 200.0
 """Seconds in which the whole reserve comes back, however few requests there are."""

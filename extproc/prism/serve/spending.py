@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from prism.routing.bounds import Budget
 from prism.routing.budget import NOTHING_SPENT, Spending, Spent, span_of
-from prism.routing.catalog import Budget, Policy
+from prism.routing.catalog import Policy
 from prism.routing.decision import Decision
 from prism.routing.plan import Plan
 from prism.routing.racing import Race
