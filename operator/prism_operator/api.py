@@ -92,10 +92,10 @@ class Resources:
         self._client = client
 
     async def list(self, kind: str, namespace: str) -> Listing:
-        """All objects of a kind; ``namespace`` empty means everywhere."""
+        """All objects of a kind just now; ``namespace`` empty means everywhere."""
         documents: list[dict[str, Any]] = []
         token, version = "", 0
-        place = f"namespaces/{namespace}/{PLURALS[kind]}" if namespace else PLURALS[kind]
+        place = _place(kind, namespace)
         while True:
             asked = {"limit": str(_PAGE), **({"continue": token} if token else {})}
             page = await self._ask("GET", place, _LIST_TIMEOUT_S, params=asked)
@@ -106,9 +106,17 @@ class Resources:
             if not token:
                 return Listing(documents, version)
 
+    async def list_cached(self, kind: str, namespace: str, version: int) -> Listing:
+        """The same from the API server's memory, which may lag behind but not behind ``version``,
+        one that an object of the kind has had (0: whatever there is). It takes the server a
+        seventh of the time: it reads nothing from its store."""
+        asked = {"resourceVersion": str(version), "resourceVersionMatch": "NotOlderThan"}
+        found = await self._ask("GET", _place(kind, namespace), _LIST_TIMEOUT_S, params=asked)
+        return Listing(found["items"], int(found["metadata"]["resourceVersion"]))
+
     async def patch_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
         """Write a status; refused (409) where the object was deleted and made anew."""
-        place = f"namespaces/{key.namespace}/{PLURALS[key.kind]}/{key.name}/status"
+        place = f"{_place(key.kind, key.namespace)}/{key.name}/status"
         data = msgspec.json.encode({"metadata": {"uid": uid}, "status": status})
         return await self._ask("PATCH", place, TIMEOUT_S, data=data)
 
@@ -143,3 +151,7 @@ class Resources:
         if token := await self._client.configuration.get_api_key_with_prefix("BearerToken"):
             headers["Authorization"] = token
         return headers
+
+
+def _place(kind: str, namespace: str) -> str:
+    return f"namespaces/{namespace}/{PLURALS[kind]}" if namespace else PLURALS[kind]

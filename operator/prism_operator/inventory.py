@@ -33,6 +33,10 @@ class Inventory:
         """A copy that does not change any more."""
         return tuple(self._known.values())
 
+    def newest(self, kind: str) -> int:
+        """The newest resourceVersion that an object of a kind has; 0 without any."""
+        return max((one.version for key, one in self._known.items() if key.kind == kind), default=0)
+
     def put(self, document: Mapping[str, Any]) -> bool:
         """An object as it is now, or as it was: an older version than the known one is ignored."""
         key = key_of(document)

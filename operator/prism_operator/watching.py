@@ -2,7 +2,9 @@
 
 kopf watches and tells of every change at once. What it cannot tell is that its first listing is
 complete, nor which objects went while a connection was away. So everything is listed before
-anything is decided, and again each minute and whenever kopf had to list anew.
+anything is decided, and again twice a minute and whenever kopf had to list anew. These later
+listings come from the API server's memory: with thousands of resources one from its store would
+take most of a second of its time.
 
 kopf takes an event loop for its own: it cancels every task in it when it stops. So it gets one,
 in a thread.
@@ -14,20 +16,27 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import kopf
 from kubernetes_asyncio.client import ApiException
 
 from prism.resources import GROUP, KINDS
-from prism_operator.api import PLURALS, UNREACHABLE, VERSION, Resources, connection_info
+from prism_operator.api import (
+    PLURALS,
+    UNREACHABLE,
+    VERSION,
+    Listing,
+    Resources,
+    connection_info,
+)
 from prism_operator.forgetful import NoLastState, NoProgress
 from prism_operator.inventory import Inventory
 
 log = logging.getLogger(__name__)
 
-_LIST_EVERY_S = 60.0
+_LIST_EVERY_S = 30.0
 _RETRY_S = 1.0
 _PAUSE_S = 0.5
 """Once kopf has told of nothing that it lists for so long, its listing is over."""
@@ -79,7 +88,7 @@ class Watch:
         said = ""
         while True:
             try:
-                await self._list()
+                await self._list(self._resources.list)
             except UNREACHABLE as error:
                 why = _explained(error)
                 if why != said:
@@ -106,15 +115,27 @@ class Watch:
                 await asyncio.sleep(_PAUSE_S)
             if not ended.is_set():
                 try:
-                    await self._list()
+                    await self._list_again()
                 except UNREACHABLE as error:
                     log.info("the resources could not be listed again: %s", _explained(error))
 
-    async def _list(self) -> None:
+    async def _list_again(self) -> None:
+        async def cached(kind: str, namespace: str) -> Listing:
+            newest = self._inventory.newest(kind)
+            return await self._resources.list_cached(kind, namespace, newest)
+
+        try:
+            await self._list(cached)
+        except ApiException as error:
+            # Its memory may be too far behind, after a restart say.
+            log.debug("the API server's memory does not serve: %s", _explained(error))
+            await self._list(self._resources.list)
+
+    async def _list(self, ask: Callable[[str, str], Awaitable[Listing]]) -> None:
         changed = False
         for kind in KINDS:
             for namespace in self._namespaces or ("",):
-                listing = await self._resources.list(kind, namespace)
+                listing = await ask(kind, namespace)
                 for index, document in enumerate(listing.documents):
                     changed |= self._inventory.put(document)
                     if index % _AT_ONCE == _AT_ONCE - 1:
