@@ -1,4 +1,4 @@
-# make install | demo | table | test | test-cluster | check | protos | crds | bench | bench-attempts | bench-telemetry | bench-savings | bench-classifier | bench-money
+# make install | demo | table | test | test-cluster | check | protos | crds | bench | bench-attempts | bench-telemetry | bench-ledger | bench-savings | bench-classifier | bench-money
 # Everything runs from .venv, which is made on first use and renewed when pyproject.toml changes.
 PYTHON ?= python3
 VENV := .venv
@@ -54,6 +54,9 @@ bench-money: $(STAMP) ## what routing saves at equal quality: writes build/bench
 bench-attempts: $(STAMP) ## what racing, failover and failing providers cost: writes build/bench/bench-attempts.json
 	$(BIN)/python bench/attempts.py $(ARGS)
 
+bench-ledger: $(STAMP) ## how long pages take over a million decisions: writes build/bench/bench-ledger.json
+	PYTHONPATH=. $(BIN)/python bench/ledger_pages.py $(ARGS)
+
 bench-savings: $(STAMP) ## how long prism savings takes for a million lines: writes build/bench/bench-savings.json
 	$(BIN)/python bench/savings.py $(ARGS)
 
@@ -103,4 +106,4 @@ bench-cluster: $(STAMP) ## how soon kubectl apply is live: writes build/bench/be
 clean: ## remove what was built
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo table test test-cluster check protos crds bench bench-attempts bench-classifier bench-cluster bench-money bench-savings bench-telemetry clean console-pictures kind kind-down chart-lint chart-docs image-requirements
+.PHONY: help install demo table test test-cluster check protos crds bench bench-attempts bench-classifier bench-cluster bench-ledger bench-money bench-savings bench-telemetry clean console-pictures kind kind-down chart-lint chart-docs image-requirements

@@ -58,12 +58,12 @@ def month(store: Store, catalog: Catalog, now_s: float, a_day: int = 120) -> Non
     """Some ``a_day`` decisions of each of the last 30 days, their outcomes and grades, with every
     hour summed up that would be."""
     chance, plan = random.Random(20261127), compile_plan(catalog)
-    records = list(_records(chance, plan, now_s, a_day))
-    ended = {record.decision_id: _ended(chance, plan, record) for record in records[:-3]}
+    made = list(records(chance, plan, now_s, a_day))
+    over = {record.decision_id: ended(chance, plan, record) for record in made[:-3]}
     with store.writing() as connection:
-        write_batch(connection, records, ended)
-        for record in records:
-            grade = _grade(chance, plan, record, ended.get(record.decision_id))
+        write_batch(connection, made, over)
+        for record in made:
+            grade = graded(chance, plan, record, over.get(record.decision_id))
             if grade is not None:
                 keep_feedback(connection, grade, record.time + 60)
     due = True
@@ -72,7 +72,7 @@ def month(store: Store, catalog: Catalog, now_s: float, a_day: int = 120) -> Non
             due = sum_up(connection, round(now_s * 1000))
 
 
-def _records(chance: random.Random, plan: Plan, now_s: float, a_day: int) -> Iterator[Record]:
+def records(chance: random.Random, plan: Plan, now_s: float, a_day: int) -> Iterator[Record]:
     """More by day than by night, and more each week."""
     times = []
     while len(times) < a_day * DAYS:
@@ -127,7 +127,8 @@ def _classified(chance: random.Random, task: Task) -> Classification:
     return Classification(max(shares, key=lambda one: shares[one]), max(shares.values()), shares)
 
 
-def _ended(chance: random.Random, plan: Plan, record: Record) -> Ended:
+def ended(chance: random.Random, plan: Plan, record: Record) -> Ended:
+    """What came of a decision: of a few, that it failed."""
     decision, asked = record.decision, record.signals
     if not decision.models:
         return Ended(record.decision_id, Outcome(status=decision.refusal and 400), None)
@@ -147,7 +148,7 @@ def _ended(chance: random.Random, plan: Plan, record: Record) -> Ended:
     return Ended(record.decision_id, outcome, spent_usd(plan, decision.table, outcome))
 
 
-def _grade(
+def graded(
     chance: random.Random, plan: Plan, record: Record, ended: Ended | None
 ) -> Feedback | None:
     """Every fifth answer is graded: thumbs, up about as often as the model is good."""

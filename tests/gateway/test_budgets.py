@@ -91,6 +91,9 @@ def test_answers_count_by_what_they_cost(
     labels = '{project="client",period="Month",action="Refuse"}'
     metrics = httpx.get(f"{gateway.admin}/budgets/metrics").text
     assert f"prism_budget_spent_usd{labels} {spent:.10g}\n" in metrics
+    labels = '{action="Refuse",period="Month",project="client"}'
+    told = httpx.get(f"{gateway.admin}/metrics").text  # as it is sent to a collector, too
+    assert f"prism_budget_used_ratio{labels} " in told
     shown = CliRunner().invoke(main, ["budget", "--admin", gateway.admin.removeprefix("http://")])
     assert shown.exit_code == 0, shown.output
     assert f"client   Month   Refuse  $5.0000  ${spent:.4f}" in shown.output

@@ -121,6 +121,53 @@ def test_a_full_disk_loses_nothing_that_fits_into_the_queue(
     assert "written again" in said[1]
 
 
+def test_a_full_disk_of_postgresql_loses_nothing_either(postgres: Postgres) -> None:
+    """The server's own error, raised by a trigger as it is by a disk: SQLSTATE 53100."""
+    store = Store(Address.parse(postgres.url))
+    store.prepare()
+    postgres.sql(
+        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION "
+        "'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$; "
+        "CREATE TRIGGER full_disk BEFORE INSERT ON prism_decisions "
+        "FOR EACH ROW WHEN (NEW.decision_id LIKE '%5') EXECUTE FUNCTION full_disk()"
+    )
+    writer = Writer(store, UNBOUNDED)
+    for number in range(1200):
+        writer.decided(decided(number))
+    writer.start()
+    until(lambda: writer.status()["trouble"], "the disk to be full")
+    assert "No space left on device" in writer.status()["trouble"]
+    assert count(store) == 0  # of the batch nothing, though some rows of it found room
+    postgres.sql("DROP TRIGGER full_disk ON prism_decisions")
+    until(lambda: writer.status()["written"] == 1200, "the ledger to be written again")
+    writer.close(60)
+    assert (count(store), writer.status()["lost"], writer.status()["refused"]) == (1200, 0, 0)
+
+
+def test_a_minute_s_decisions_wait_for_a_database_that_is_away(postgres: Postgres) -> None:
+    """400 requests a second, as the docs say: each a decision and an outcome."""
+    minute = 400 * 60
+    store = Store(Address.parse(postgres.url))
+    store.prepare()
+    writer = Writer(store, UNBOUNDED)
+    postgres.stop()
+    try:
+        writer.start()
+        for number in range(minute):
+            record = decided(number)
+            writer.decided(record)
+            writer.ended(record.decision_id, ended(record).outcome, 0.5)
+        until(lambda: writer.status()["trouble"], "the writer to notice")
+        assert writer.status()["waiting"] == 2 * minute
+    finally:
+        postgres.start()
+    until(lambda: writer.status()["written"] == 2 * minute, "all to be written")
+    writer.close(60)
+    assert writer.status()["lost"] == 0
+    found = postgres.sql("SELECT count(*), count(status) FROM prism_decisions")
+    assert found == f"{minute}|{minute}"
+
+
 def test_a_database_that_goes_away_and_comes_back(postgres: Postgres) -> None:
     store = Store(Address.parse(postgres.url))
     writer = Writer(store, UNBOUNDED)

@@ -185,13 +185,16 @@ def test_queries_use_the_indexes(store: Store, address: Address) -> None:
         "prism_decisions_time": "time_ms < 5",
         "prism_decisions_project_time": "project = 'acme' AND time_ms BETWEEN 5 AND 10",
     }
+    sums = ("prism_hours", "prism_days", "prism_trial_hours", "prism_trial_days")
+    queries |= {f"{name}_start": "start_ms BETWEEN 5 AND 10" for name in sums}
     sqlite = address.path is not None
     with store.reading() as connection:
         if not sqlite:
             connection.execute(text("SET enable_seqscan = off"))
         for index, where in queries.items():
             how = "EXPLAIN QUERY PLAN" if sqlite else "EXPLAIN"
-            query = f"{how} SELECT * FROM prism_decisions WHERE {where}"  # noqa: S608 - no input
+            table = index.removesuffix("_start") if "start" in where else "prism_decisions"
+            query = f"{how} SELECT * FROM {table} WHERE {where}"  # noqa: S608 - no input
             said = str(connection.execute(text(query)).all())
             assert index in said
             assert "SCAN" not in said if sqlite else "Seq Scan" not in said

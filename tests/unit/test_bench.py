@@ -160,3 +160,27 @@ def test_what_telemetry_adds_is_a_share_of_prism_s_own_time(
     assert "in 3 rounds." in text
     assert "| `telemetry_overhead_p50` | 0.050 | 0.050 |" in text
     assert text.count("bench-telemetry: end") == 1
+
+
+def test_the_page_has_a_place_for_the_ledger_s_times(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(_BENCH))
+    ledger, report = importlib.import_module("ledger_pages"), importlib.import_module("report")
+    found = {"decisions": 1e6, "sqlite_explain_s": 0.0004, "sqlite_sum_up_longest_s": 2.0}
+    found |= {f"sqlite_{page}_{w}_s": 0.5 for page in ledger.PAGES for w in ledger.Window}
+    page = tmp_path / "benchmarks.md"
+    page.write_text((_BENCH.parent / "docs" / "benchmarks.md").read_text("utf-8"), "utf-8")
+    report.between_markers(page, ledger.BEGIN, ledger.END, ledger.markdown(found))
+    text = page.read_text("utf-8")
+    assert "| Candidate, sqlite | 0.500 | 0.500 | 0.500 | 0.500 |" in text
+    assert "Overview, postgresql" not in text  # only one of the two was measured
+
+
+def test_the_ledger_s_benchmark_runs_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(_BENCH))
+    ledger = importlib.import_module("ledger_pages")
+    with ledger._address("sqlite") as address:
+        figures = ledger.measured(address, 2000)
+    assert len(figures) == 4 + len(ledger.PAGES) * len(ledger.Window)
+    assert all(value > 0 for value in figures.values())

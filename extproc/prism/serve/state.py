@@ -15,6 +15,8 @@ from prism.serve.rollout import Rollout
 from prism.telemetry.metric import About, Family, Kind, Labels
 from prism.telemetry.sending import Sending
 
+MOST_BUDGETS = 100
+"""Budgets whose use is told: labels with projects are bounded, too."""
 _Points = list[tuple[Labels, float]]
 
 
@@ -31,7 +33,8 @@ class State:
 
     def read(self) -> list[Family]:
         """Every such metric as it is now."""
-        return [*self._races(), *self._snapshot(), *self._health(), *self._own()]
+        parts = (self._races(), self._snapshot(), self._health(), self._budgets(), self._own())
+        return [family for part in parts for family in part]
 
     def _races(self) -> Iterable[Family]:
         races = self.processor.races
@@ -73,6 +76,22 @@ class State:
         keys: _Points = [((provider,), count) for provider, count in sorted(resting.items())]
         yield _gauge("prism.keys.resting", "Keys that rest, by provider.", keys, ("provider",))
         yield _gauge("prism.envoys", "Envoys that are connected.", _one(self.ads.connected))
+
+    def _budgets(self) -> Iterable[Family]:
+        """Of the budgets that are spent furthest, since there may be thousands of projects."""
+        used = sorted(
+            (
+                (one["spentUsd"] / one["maxUsd"], str(one["project"]), one["period"], one["action"])
+                for one in self.processor.spending.status()
+                if one["maxUsd"]
+            ),
+            key=lambda one: (-one[0], *map(str, one[1:])),
+        )
+        points: _Points = [(tuple(map(str, of)), share) for share, *of in used[:MOST_BUDGETS]]
+        text = f"Share of a budget that is spent; of the {MOST_BUDGETS} that are spent furthest."
+        labels = ("project", "period", "action")
+        known = "prism_budget_used_ratio"
+        yield Family(About("prism.budget.used", known, Kind.GAUGE, "1", labels, text), [*points])
 
     def _own(self) -> Iterable[Family]:
         recent = self.recent
