@@ -35,11 +35,16 @@ def lines(found: Mapping[str, float], failures: Sequence[str]) -> Iterator[str]:
     for failure, number in Counter(failures).most_common(5):
         yield f"  {number} times: {failure}"
     yield ""
+    for name, shown in _targets(found):
+        yield f"{name} = {shown}"
+
+
+def _targets(found: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    """Figures that have a target, and whether they reach it."""
     for name, target in TARGETS.items():
-        if name not in found:
-            continue
-        reached = "reached" if found[name] <= target else "not reached"
-        yield f"{name} = {found[name]:g} (target: at most {target:g}; {reached})"
+        if name in found:
+            reached = "reached" if found[name] <= target else "not reached"
+            yield name, f"{found[name]:.3g} (target: at most {target:g}; {reached})"
 
 
 def _rows(found: Mapping[str, float]) -> Iterator[tuple[str, str]]:
@@ -112,3 +117,5 @@ def _markdown(found: Mapping[str, float]) -> Iterator[str]:
     yield ""
     for sentence in _sentences(found):
         yield f"- {sentence}."
+    for name, shown in _targets(found):
+        yield f"- `{name}` = {shown}."
