@@ -193,6 +193,7 @@ async def test_clusters_of_older_plans_go_once_no_attempt_can_start_on_them(
 ) -> None:
     monkeypatch.setattr(configurations, "_longest", lambda _: 0.0)
     monkeypatch.setattr(configurations, "_CLEAN_EVERY_S", 0.0)
+    monkeypatch.setattr(configurations, "_MARGIN_S", 3600.0)
     seen = []
     for number in range(3):
         await parts.rollout.take(offer(f"v{number}", f"upstream-{number}"))
