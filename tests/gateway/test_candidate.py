@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from prism.providers import SimulatedProviders
 
 from . import config
 from .conftest import urls
-from .running import NO_TLS, Gateway, until
+from .running import NO_TLS, Gateway, free_port, until
 from .test_conversations import ANSWER, CELLS, HI, KEY, ask, model
 from .test_ledger import kept, path
 
@@ -25,14 +26,14 @@ NEXT = {task: {mode: ["thinker", "mini"] for mode in MODES} for task in config.C
 @pytest.fixture
 def made(
     own_gateway: Callable[..., Gateway], providers: SimulatedProviders
-) -> Callable[[int], Gateway]:
+) -> Callable[..., Gateway]:
     """A gateway whose table answers with coder, and its candidate with thinker."""
 
-    def make(percent: int) -> Gateway:
+    def make(percent: int, *options: str) -> Gateway:
         other = config.table(urls(providers), "next", cells=NEXT)
         candidate = {"table": "next", "percent": percent}
         documents = [*config.policies(), other]
-        return own_gateway(cells=CELLS, candidate=candidate, policies=documents)
+        return own_gateway(*options, cells=CELLS, candidate=candidate, policies=documents)
 
     return make
 
@@ -43,7 +44,7 @@ def turns(gateway: Gateway, talk: str) -> list[str]:
     return [model(ask(gateway, *said, **named)) for said in ([HI], [HI, ANSWER, HI])]
 
 
-def test_a_shadow_is_recorded_and_changes_no_answer(made: Callable[[int], Gateway]) -> None:
+def test_a_shadow_is_recorded_and_changes_no_answer(made: Callable[..., Gateway]) -> None:
     gateway = made(0)
     answer = ask(gateway, HI)
     assert model(answer) == "coder"
@@ -66,8 +67,29 @@ def test_a_shadow_is_recorded_and_changes_no_answer(made: Callable[[int], Gatewa
     assert float(count.split()[-1]) == 1
 
 
+def test_the_console_shows_both_choices(made: Callable[..., Gateway]) -> None:
+    port = free_port()
+    gateway = made(50, "--console", f"127.0.0.1:{port}")
+    console = httpx.Client(base_url=f"http://127.0.0.1:{port}")
+    until(lambda: "has both choices" in console.get("/candidate").text, "it to say: none yet")
+    who = [
+        model(ask(gateway, HI, extra_headers={"X-Prism-Conversation": str(n)})) for n in range(8)
+    ]
+    shown = re.compile(r"Decisions compared</dt><dd>(\d+)<")
+
+    def counted() -> str | None:
+        page = str(console.get("/candidate").text)
+        found = shown.search(page)
+        return page if found is not None and found[1] == "8" else None
+
+    page = until(counted, "all of them to be compared")
+    assert f"<dd>{who.count('thinker') / 8:.1%} <small>{who.count('thinker')}</small>" in page
+    assert "<td>coder</td><td>thinker</td>" in page
+    console.close()
+
+
 def test_a_share_of_conversations_sticks_over_turns_replicas_and_a_restart(
-    made: Callable[[int], Gateway],
+    made: Callable[..., Gateway],
 ) -> None:
     one, other = made(50), made(50)
     talks = [f"thread-{number}" for number in range(12)]
@@ -90,7 +112,7 @@ def test_a_share_of_conversations_sticks_over_turns_replicas_and_a_restart(
 
 
 def test_a_candidate_that_goes_leaves_the_last_good_until_it_is_promoted(
-    made: Callable[[int], Gateway], providers: SimulatedProviders
+    made: Callable[..., Gateway], providers: SimulatedProviders
 ) -> None:
     gateway = made(100)
     answer = ask(gateway, HI)
