@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from prism.ledger.entry import Ended
 from prism.prompt.kept import Prompt
@@ -38,21 +39,29 @@ class Batch:
 
 
 class Waiting:
-    """The queue. One thread adds, one takes. What finds it full is lost and counted."""
+    """The queue. One thread adds, one takes. What finds it full is lost and counted.
+
+    A decision waits a little for its request's end: one row that is written whole costs a third
+    less than one that is written and then changed.
+    """
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._items: deque[Record | Ended | Prompt] = deque()
+        self._open: dict[str, Record] = {}
+        """Taken from the queue, but their requests were not over yet."""
+        self._overdue: dict[str, Record] = {}
+        """The same, since the writer's last round."""
         self._bytes_put = self._bytes_taken = 0
         self.lost = 0
         self.prompts_lost = 0
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._items) + len(self._open) + len(self._overdue)
 
     def add(self, item: Record | Ended) -> None:
         """Never blocks and wakes nobody: this is on the request path."""
-        if len(self._items) < self._most:
+        if len(self) < self._most:
             self._items.append(item)
         else:
             self.lost += 1
@@ -61,22 +70,41 @@ class Waiting:
         """The same for a prompt, which may be large."""
         size = len(prompt.body)
         waiting = self._bytes_put - self._bytes_taken
-        if len(self._items) < self._most and waiting + size <= MOST_BYTES:
+        if len(self) < self._most and waiting + size <= MOST_BYTES:
             self._bytes_put += size
             self._items.append(prompt)
         else:
             self.prompts_lost += 1
 
-    def take(self, most: int) -> Batch:
-        """The oldest, ``most`` at most."""
-        batch, items = Batch(), self._items
+    def take(self, most: int) -> Batch | None:
+        """The oldest of the queue, ``most`` at most, and the decisions that they are the end of;
+        ``None`` once it is empty."""
+        items = self._items
+        if not items:
+            return None
+        batch = Batch()
         for _ in range(min(most, len(items))):
             item = items.popleft()
             if isinstance(item, Record):
-                batch.records[item.decision_id] = item
-            elif isinstance(item, Prompt):
+                self._open[item.decision_id] = item
+                continue
+            name = item.decision_id
+            if isinstance(item, Prompt):
                 self._bytes_taken += len(item.body)
-                batch.prompts[item.decision_id] = item
+                batch.prompts[name] = item
             else:
-                batch.ended[item.decision_id] = item
+                batch.ended[name] = item
+            record = self._open.pop(name, None) or self._overdue.pop(name, None)
+            if record is not None:
+                batch.records[name] = record
         return batch
+
+    def grow_older(self) -> None:
+        """Decisions that wait for their requests' ends are overdue from now on."""
+        self._overdue.update(self._open)
+        self._open.clear()
+
+    def take_overdue(self, most: int) -> Batch | None:
+        """The oldest of those, ``most`` at most; ``None`` where there is none."""
+        names = list(islice(self._overdue, most))
+        return Batch({name: self._overdue.pop(name) for name in names}) if names else None

@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 MOST_TOGETHER = 1000
 """Decisions and outcomes of one batch."""
 INTERVAL_S = 0.5
-"""How often what waits is written; so much is lost when the process is killed."""
+"""How often what waits is written, a decision without its request's end the second time: so much
+is lost when the process is killed."""
 LONGEST_PAUSE_S = 5.0
 """Between attempts while the database is away."""
 CLEANING_S = 300.0
@@ -123,16 +124,26 @@ class Writer:
             self._store.prepare()
             self._prepared = True
         # A batch that could not be written is kept, and tried again before any other.
-        while len(self._batch) or len(self._waiting):
-            if not len(self._batch):
-                self._batch = self._waiting.take(MOST_TOGETHER)
-            self._write(self._batch)
-            self._batch = Batch()
+        self._write_kept()
+        self._waiting.grow_older()
+        while (batch := self._waiting.take(MOST_TOGETHER)) is not None:
+            self._batch = batch
+            self._write_kept()
+        if self._stop.is_set():
+            self._waiting.grow_older()  # there is no other round
+        while (batch := self._waiting.take_overdue(MOST_TOGETHER)) is not None:
+            self._batch = batch
+            self._write_kept()
         self._report(None)
         if self._clock() >= self._clean_at and not self._stop.is_set():
             self._clean()
         if self._clock() >= self._sum_at and not self._stop.is_set():
             self._sum_up()
+
+    def _write_kept(self) -> None:
+        if len(self._batch):
+            self._write(self._batch)
+            self._batch = Batch()
 
     def _write(self, batch: Batch) -> None:
         try:
