@@ -8,12 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import openai
 import pytest
+import yaml
 
 from prism.cli import VERBS
 
@@ -45,6 +47,8 @@ def test_every_verb_has_help(verb: str) -> None:
     assert answer.returncode == 0
     assert answer.stdout.startswith("Usage: ")
     assert len(answer.stdout.splitlines()) > 5
+    assert "None" not in answer.stdout  # a bound that there is not
+    assert not re.search(r"^  .*[.]{3}$", answer.stdout, re.MULTILINE)  # a sentence cut off
 
 
 def test_a_broken_folder_is_refused_before_anything_starts(tmp_path: Path) -> None:
@@ -79,18 +83,29 @@ def test_a_taken_port_is_named() -> None:
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    output = tmp_path / "demo.log"
+    with _demonstration(tmp_path) as started:
+        yield started
+
+
+@contextmanager
+def _demonstration(
+    folder: Path, *options: str, keys: Mapping[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """``keys`` of providers in the environment, and no others."""
+    output = folder / "demo.log"
     environment = {name: value for name, value in os.environ.items() if name not in DEMO_KEYS}
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "prism", "demo", "--listen", "127.0.0.1:0"],
-            env={**environment, "PYTHONUNBUFFERED": "1"},
+            [sys.executable, "-m", "prism", "demo", "--listen", "127.0.0.1:0", *options],
+            env={**environment, **(keys or {}), "PYTHONUNBUFFERED": "1"},
             stdout=file,
             stderr=subprocess.STDOUT,
         )
-    yield process, output
-    process.kill()
-    process.wait()
+    try:
+        yield process, output
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_the_demo_answers_what_it_prints_and_ends_cleanly(
@@ -130,6 +145,32 @@ def test_the_demo_answers_what_it_prints_and_ends_cleanly(
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE_S) == 0
     assert output.read_text().rstrip().endswith("All ended.")
+
+
+def test_the_demo_uses_the_providers_whose_keys_there_are(tmp_path: Path) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "MISTRAL_API_KEY").write_text("sk-of-a-file")
+    keys = {"OPENAI_API_KEY": "sk-of-the-environment"}
+    started = _demonstration(tmp_path, "--credentials", str(credentials), keys=keys)
+    with started as (process, output):
+        until(lambda: "Ctrl-C ends everything." in output.read_text(), "the demo to be up")
+        shown = output.read_text()
+        kinds = dict(re.findall(r"^  (\w+) +(real|simulated) +", shown, re.MULTILINE))
+        assert kinds.pop("openai") == kinds.pop("mistral") == "real"
+        assert set(kinds.values()) == {"simulated"}
+        rows = re.findall(r"^(  \w+ +(?:real|simulated) +)\S", shown, re.MULTILINE)
+        assert len({len(row) for row in rows}) == 1, rows  # what follows is in one column
+        folder = re.search(r"config +(\S+)", shown)
+        assert folder is not None
+        table = yaml.safe_load((Path(folder[1]) / "table.yaml").read_text())
+        urls = {provider["name"]: provider["baseURL"] for provider in table["spec"]["providers"]}
+        assert urls["openai"] == "https://api.openai.com/v1"
+        assert urls["mistral"] == "https://api.mistral.ai/v1"
+        assert all(urls[name].startswith("http://127.0.0.1:") for name in kinds)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == 0
+    assert "sk-of-" not in output.read_text()
 
 
 def test_a_change_of_the_demo_s_config_is_live(

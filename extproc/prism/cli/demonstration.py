@@ -108,8 +108,9 @@ def _welcome(
     for provider in table["spec"]["providers"]:
         name = provider["name"]
         models = [m["name"] for m in table["spec"]["models"] if m["provider"] == name]
-        kind = click.style("real", fg="yellow") if name in real else "simulated"
-        rows.append(f"  {name:<12}{kind:<12}{', '.join(models)}")
+        # Padded before it is coloured: the escapes of a colour have no width on the terminal.
+        kind = click.style(f"{'real':<12}", fg="yellow") if name in real else f"{'simulated':<12}"
+        rows.append(f"  {name:<12}{kind}{', '.join(models)}")
     providers = "\n".join(rows)
     return f"""
 {click.style("Prism Router is running.", bold=True)}

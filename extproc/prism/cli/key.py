@@ -27,7 +27,7 @@ def command() -> None:
     """Make API keys for projects, and the hashes of keys that ProjectPolicies hold."""
 
 
-@command.command("new")
+@command.command("new", short_help="Make a key, with the entry for the ProjectPolicy.")
 @click.option("--project", required=True, callback=_named, help="The project that gets the key.")
 @click.option("--name", callback=_named, help="A name to know the key by.")
 def new(project: str, name: str | None) -> None:
@@ -45,7 +45,7 @@ def new(project: str, name: str | None) -> None:
     )
 
 
-@command.command("hash")
+@command.command("hash", short_help="Print the entry for a key that you have.")
 @click.option("--name", callback=_named, help="A name to know the key by.")
 def hash_key(name: str | None) -> None:
     """Read a key from standard input and print the entry for the ProjectPolicy."""

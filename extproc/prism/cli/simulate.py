@@ -61,7 +61,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     show_default=True,
     help="Decisions named for each move.",
 )
-@click.option("--max-cost", metavar="PERCENT", type=Finite(), help="Cost may grow by this at most.")
+@click.option(
+    "--max-cost",
+    metavar="PERCENT",
+    type=Finite(-100),
+    help="Cost may grow by this at most; below 0: it must fall.",
+)
 @click.option(
     "--max-loss", metavar="PERCENT", type=Finite(0), help="Quality may fall by this at most."
 )
