@@ -34,6 +34,9 @@ def start_logging(level: str) -> None:
     logging.basicConfig(
         level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )
+    if level.upper() == "INFO":
+        # A dozen lines of a first start, of the ledger's tables.
+        logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def telemetry_settings() -> Telemetry:
