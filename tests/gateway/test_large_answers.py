@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import httpx
 import pytest
 
 from . import config
 from .running import Gateway
+from .serving import served
 
 USAGE = {"prompt_tokens": 7, "total_tokens": 7}
 PIECE = 64 * 1024
@@ -43,23 +42,14 @@ def answer(size: int) -> bytes:
     return json.dumps({"data": [{"embedding": "A" * size}], "usage": USAGE}).encode()
 
 
-@contextmanager
-def chunked() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Chunked)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-    finally:
-        server.shutdown()
-
-
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """Takes requests of a mebibyte at most."""
     scratch = tmp_path_factory.mktemp("large")
     folder = scratch / "config"
-    with chunked() as url:
-        config.write(folder, config.table(dict.fromkeys(config.PROVIDERS, url)), config.policies())
+    with served(Chunked) as url:
+        table = config.table(dict.fromkeys(config.PROVIDERS, f"{url}/v1"))
+        config.write(folder, table, config.policies())
         made = Gateway(folder, scratch, config.KEYS, "--max-body", "1")
         yield made
         made.stop()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpx
@@ -14,6 +13,7 @@ import pytest
 
 from . import both_apis, config
 from .running import NO_TLS, Gateway, error_of
+from .serving import served
 
 PIECE = 64 * 1024
 
@@ -66,22 +66,12 @@ def answer(size: int) -> bytes:
     return json.dumps(said).encode()
 
 
-@contextmanager
-def claude() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Claude)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-
-
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """Takes requests of a mebibyte at most."""
     scratch = tmp_path_factory.mktemp("large")
     folder = scratch / "config"
-    with claude() as url:
+    with served(Claude) as url:
         table = both_apis.table(dict.fromkeys(both_apis.APIS, url))
         config.write(folder, table, config.policies()[:1])
         options = ("--max-body", "1", "--prism-timeout", "60")

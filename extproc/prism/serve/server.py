@@ -9,12 +9,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import grpc
 from aiohttp import web
 
-from prism.envoy.sockets import sockets
 from prism.ledger.address import Address
 from prism.ledger.retention import Bounds
 from prism.ledger.sealing import Keys
@@ -32,7 +30,7 @@ from prism.serve.envoy_admin import EnvoyAdmin
 from prism.serve.feedback import Submissions
 from prism.serve.folder import FolderSource
 from prism.serve.garbage import tune_garbage_collection
-from prism.serve.handler import ExtProc
+from prism.serve.grpc_servers import servers_on, services, stop_servers
 from prism.serve.learning import Learning
 from prism.serve.operator_source import OperatorSource
 from prism.serve.operator_stream import Operator
@@ -50,14 +48,10 @@ from prism.serve.watch import changes
 from prism.telemetry.metric import Family
 from prism.telemetry.sending import Sending, resource
 from prism.telemetry.settings import Telemetry, read_settings
-from prism.wire import attempts_log, gateway_log, xds
 
 if TYPE_CHECKING:
     from prism.serve.budget_sync import BudgetSync
     from prism.serve.consoling import ConsoleSettings
-
-LARGEST_MESSAGE = 64 * 1024 * 1024
-"""Bytes of one gRPC message: the largest body that Envoy may be told to accept, and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +130,7 @@ class Server:
             outcomes = Outcomes(processor, recent, learning, telling)
             processor.failed = outcomes.failed
             stack.callback(outcomes.close)
-            servers = _grpc_servers(settings.socket, _handlers(processor, ads, outcomes))
+            servers = servers_on(settings.socket, services(processor, ads, outcomes))
             envoy = EnvoyAdmin(settings.envoy_admin)
             configuration = Configuration(ads, processor, ca_file(), envoy)
             stack.push_async_callback(configuration.close)
@@ -148,7 +142,7 @@ class Server:
                 getattr(self._classifier, "digest", ""),
             )
             source = self._source(rollout, last_good, ads)
-            stack.push_async_callback(_stop, servers)
+            stack.push_async_callback(stop_servers, servers)
             for server in servers:
                 await server.start()
             tune_garbage_collection()
@@ -255,48 +249,3 @@ class Server:
         stack.push_async_callback(runner.cleanup)
         host, port = self._settings.admin
         await web.TCPSite(runner, host, port).start()
-
-
-def _handlers(processor: Processor, ads: Ads, outcomes: Outcomes) -> list[grpc.GenericRpcHandler]:
-    # Answers are encoded where they are made, so no serialiser stands in between.
-    methods: dict[str, dict[str, Any]] = {
-        xds.SERVICE: {
-            xds.METHOD: grpc.stream_stream_rpc_method_handler(
-                ads.stream, request_deserializer=xds.decode
-            )
-        },
-        attempts_log.SERVICE: {
-            attempts_log.METHOD: grpc.stream_unary_rpc_method_handler(
-                outcomes.attempts, request_deserializer=attempts_log.decode
-            )
-        },
-        gateway_log.SERVICE: {
-            gateway_log.METHOD: grpc.unary_unary_rpc_method_handler(
-                outcomes.requests, request_deserializer=gateway_log.decode
-            )
-        },
-    }
-    named = (grpc.method_handlers_generic_handler(*service) for service in methods.items())
-    return [ExtProc(processor), *named]
-
-
-def _grpc_servers(socket: Path, handlers: Sequence[grpc.GenericRpcHandler]) -> list[Any]:
-    """A server for each of Envoy's sockets; none listens yet."""
-    socket.parent.mkdir(parents=True, exist_ok=True)
-    found = []
-    for path in sockets(str(socket)):
-        Path(path).unlink(missing_ok=True)
-        server = grpc.aio.server(
-            options=[
-                ("grpc.max_receive_message_length", LARGEST_MESSAGE),
-                ("grpc.max_send_message_length", LARGEST_MESSAGE),
-            ]
-        )
-        server.add_generic_rpc_handlers(handlers)
-        server.add_insecure_port(f"unix:{path}")
-        found.append(server)
-    return found
-
-
-async def _stop(servers: Sequence[Any]) -> None:
-    await asyncio.gather(*(server.stop(grace=5) for server in servers))
