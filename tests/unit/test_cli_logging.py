@@ -16,6 +16,7 @@ LIBRARY = "alembic"
 def as_it_was() -> Iterator[None]:
     loggers = logging.getLogger(), logging.getLogger(LIBRARY)
     levels = [logger.level for logger in loggers]
+    loggers[1].setLevel(logging.NOTSET)  # a server that another test has started may have set it
     yield
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
