@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 
 Change = Callable[[str, random.Random, slice], str]
@@ -194,15 +195,41 @@ def paste(text: str, chance: random.Random, half: slice) -> str:
     return f"{text}\n\n{chance.choice(PASTES[half])}"
 
 
+def bare(text: str) -> str | None:
+    """Of a prompt about code, only the code that was pasted, without what is asked about it;
+    ``None`` where none is found."""
+    if blocks := _FENCED.findall(text):
+        return str(max(blocks, key=len))
+    runs, run = [], list[str]()
+    for line in [*text.splitlines(), "."]:
+        if _CODE.search(line) or (run and not line.strip()):
+            run.append(line)
+        else:
+            runs.append("\n".join(run).strip())
+            run = []
+    best = max(runs, key=len)
+    return best if best.count("\n") >= 1 and len(best) >= _LEAST_CODE else None
+
+
+_FENCED = re.compile(r"```\w*\n.*?```", re.DOTALL)
+# A line of a program: indented, or ended or begun as programs do.
+_CODE = re.compile(
+    r"^(?:\t| {2,})\S|[;{}\]):,>]\s*$(?<![a-z][.:,)]$)|^\s*(?:def|class|import|from|return|for|if"
+    r"|while|const|let|var|function|public|private|SELECT|FROM|WHERE|JOIN|GROUP|ORDER|#include)\b"
+    r"|^\S+ = \S|=>|->|\w\(.*\)\s*$"
+)
+_LEAST_CODE = 40
+BESIDE = "unrelated code pasted beside"
+"""Goes further than users do: shown, and not counted among the others."""
 CHANGES: dict[str, Change] = {
     "typo": typo, "case": case, "blanks": blanks, "courtesy": kind, "markdown": markdown,
     "system prompt": system, "role play": role, "earlier turns": turns, "injection": injection,
-    "pasted code": paste,
+    BESIDE: paste,
 }  # fmt: skip
 
 
 # How often each is used in training: what changes most is learnt last.
-_OFTEN = {"role play": 3, "system prompt": 3, "pasted code": 6, "earlier turns": 2, "markdown": 2}
+_OFTEN = {"role play": 3, "system prompt": 3, BESIDE: 6, "earlier turns": 2, "markdown": 2}
 
 
 def changed(text: str, chance: random.Random, half: slice) -> str:

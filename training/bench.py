@@ -21,6 +21,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(HERE.parent / "extproc"))
 
 import numpy as np  # noqa: E402 (the package is found by the line above)
+from augment import BESIDE  # noqa: E402
 from baselines import keyword_answers, tfidf_answers  # noqa: E402
 from public_router import litellm_answers  # noqa: E402
 from rows import FOLDS, GROUPS, REALISTIC, Row, group_of, labels, trained_only  # noqa: E402
@@ -53,7 +54,7 @@ def main() -> None:
     say("speed, size and memory of the shipped model")
     figures = _cost(asked.data)
     say("quality: training without each source in turn")
-    task = prepare(asked.data, asked.words, say)
+    task, _ = prepare(asked.data, asked.words, asked.jobs, say)
     folds = FOLDS[: asked.folds]
     figures |= _ours(task, asked.jobs, folds)
     say("the baselines")
@@ -99,12 +100,19 @@ def _memory_mib() -> float:
 
 def _ours(task: Folds, jobs: int, folds: Names) -> Figures:
     left = leave_out(task, jobs, folds)
-    _, said, pairs = scaled(left, task.rows)
-    threshold = Classifier().abstain_below
-    found = _quality("", task.rows, said, folds, threshold)
-    shares = [kept(said[index], changed, threshold) for index, changed in pairs.values()]
+    found = scaled(left, task.rows)
+    threshold, real = Classifier().abstain_below, left.group < len(REALISTIC)
+    figures = _quality("", task.rows, found.probabilities, folds, threshold)
+    figures |= _quality("words_alone_", task.rows, found.words, folds, threshold)
+    shares = [
+        kept(found.probabilities[index], changed, threshold)
+        for kind, (index, changed) in found.pairs.items()
+        if kind != BESIDE and len(index)
+    ]
     same, same_or_abstained = np.mean(shares, axis=0)
-    return found | {
+    answered = left.logits.any((1, 2))
+    return figures | {
+        "encoder_share": round(float(found.doubted[answered & real].mean()), 4),
         "robust": round(float(same), 4),
         "robust_or_abstained": round(float(same_or_abstained), 4),
         "abstain_below": threshold,

@@ -1,18 +1,24 @@
-"""Writes the fitted models as one ONNX file."""
+"""Writes the fitted models as one ONNX file.
+
+Its graph reads the words, and the encoder's pieces where some are given (``If``)."""
 
 from __future__ import annotations
 
 import base64
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import network as net
 import numpy as np
 import onnx
-from measure import Scale
+from encoder import Encoder, encode
+from graph import IR_VERSION, OPSETS, Graph
+from head import Head
+from measure import SURE_FROM, Cascade
 from network import Network
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from words import Words
 
 from prism.classify.features import MOST_WORDS, SHAPE
@@ -22,14 +28,15 @@ from prism.classify.model_file import (
     CLASSES_KEY,
     FORMAT,
     FORMAT_KEY,
+    HIDDEN,
+    PIECES_KEY,
     ROWS_KEY,
+    SURE_KEY,
     WORDS_KEY,
 )
-from prism.classify.refit import BIAS, HIDDEN, WEIGHTS
+from prism.classify.refit import BIAS, BOTH_BIAS, BOTH_WEIGHTS, READ, WEIGHTS
 from prism.classify.vocabulary import NOTHING
 
-OPSET = 17
-IR_VERSION = 9
 _RAMPS = net.MEANS - net.HEADS
 _LEAST = 1e-30
 """Less than any sum of shares: they are e to the power of -25 or more."""
@@ -37,46 +44,56 @@ _LEAST = 1e-30
 Floats = NDArray[np.float32]
 
 
-class Graph:
-    """Collects nodes and constants; each method returns the name of its result."""
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """All that a model file is made of. ``abstain_below`` is its advice."""
 
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def constant(self, value: object, kind: type[np.generic] = np.float32, name: str = "") -> str:
-        name = name or f"c{len(self.constants)}"
-        array = np.ascontiguousarray(np.asarray(value, kind))
-        self.constants.append(numpy_helper.from_array(array, name))
-        return name
-
-    def numbers(self, *values: int) -> str:
-        return self.constant(values, np.int64)
-
-    def node(self, kind: str, *inputs: str, out: str = "", **settings: object) -> str:
-        name = out or f"n{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], **settings))
-        return name
-
-    def block(self, whole: str, first: tuple[int, int], last: tuple[int, int]) -> str:
-        """Of each text the rectangle between two corners (word, column)."""
-        bounds = (self.numbers(*first), self.numbers(*last), self.numbers(1, 2))
-        return self.node("Slice", whole, *bounds)
-
-    def split(self, whole: str, *sizes: int) -> list[str]:
-        """What each text has, cut into pieces of so many columns."""
-        names = [f"n{len(self.nodes)}_{i}" for i in range(len(sizes))]
-        cut = helper.make_node("Split", [whole, self.numbers(*sizes)], names, axis=2)
-        self.nodes.append(cut)
-        return names
+    network: Network
+    head: Head
+    encoder: Encoder
+    words: Words
+    cascade: Cascade
+    abstain_below: float
 
 
-def export(path: Path, network: Network, words: Words, scale: Scale, abstain_below: float) -> None:
-    """Write the model; ``scale`` is what its logits are calibrated by."""
+def export(path: Path, trained: Trained) -> None:
+    """Write the model."""
     graph = Graph()
-    logits = _network(graph, network, scale)
-    graph.node("Softmax", logits, out="probabilities", axis=1)
-    _write(path, graph, words, abstain_below)
+    _network(graph, trained.network)
+    _last(graph, trained)
+    doubted = graph.node("Greater", graph.node("Shape", "pieces", start=1, end=2),
+                         graph.numbers(0))  # fmt: skip
+    encoded = Graph("e.")
+    seen = encode(encoded, trained.encoder, "pieces")
+    first, bias = (encoded.constant(trained.head.params[name]) for name in ("first", "first_bias"))
+    seen = encoded.node("Relu", encoded.node("Gemm", seen, first, bias))
+    read = encoded.node("Concat", HIDDEN, seen, axis=1)
+    logits = encoded.node("Gemm", read, BOTH_WEIGHTS, BOTH_BIAS)
+    alone = Graph("w.")
+    same = alone.node("Identity", HIDDEN)
+    graph.nodes.append(helper.make_node(
+        "If", [graph.node("Squeeze", doubted)], ["logits", READ],
+        then_branch=encoded.branch("encoded", logits, read),
+        else_branch=alone.branch("alone", alone.node("Gemm", HIDDEN, WEIGHTS, BIAS), same),
+    ))  # fmt: skip
+    graph.node("Softmax", "logits", out="probabilities", axis=1)
+    _write(path, graph, trained)
+
+
+def _last(graph: Graph, trained: Trained) -> None:
+    """The last layers of both looks, with their calibration. They lie in the outer graph, where
+    ``prism train`` finds them."""
+    network, head = trained.network.params, trained.head.params
+    words, both = trained.cascade.words, trained.cascade.both
+    (factor,) = words.factors
+    graph.constant(network["second"] * factor, name=WEIGHTS)
+    graph.constant(network["second_bias"] * factor, name=BIAS)
+    layers = [layer["second"] * f for layer, f in zip((network, head), both.factors, strict=True)]
+    biases = [
+        layer["second_bias"] * f for layer, f in zip((network, head), both.factors, strict=True)
+    ]
+    graph.constant(np.concatenate(layers), name=BOTH_WEIGHTS)
+    graph.constant(sum(biases), name=BOTH_BIAS)
 
 
 def _rounded(table: Floats) -> tuple[NDArray[np.int8], Floats]:
@@ -91,22 +108,19 @@ def _rounded(table: Floats) -> tuple[NDArray[np.int8], Floats]:
     return np.clip(np.round(table / factors), -127, 127).astype(np.int8), factors
 
 
-def _network(graph: Graph, network: Network, scale: Scale) -> str:
+def _network(graph: Graph, network: Network) -> None:
     params, wide = network.params, net.FILTERS
     # The bias of a filter is the same for all words, so it goes into their columns.
     biased = network.table()
     biased[:, 2 * wide : 3 * wide] += params["bias"]
     rounded, factors = _rounded(biased)
     inputs = _inputs(graph, _with_nothing(rounded), float(factors[-1]))
-    # What 8 bits are to be multiplied by, and the calibration, are folded into the layers.
+    # What 8 bits are to be multiplied by is folded into the layer.
     means = np.tile(factors[3 * wide : -net.HEADS], net.MEANS)
     folded = np.concatenate([means, factors[:wide], np.ones(SHAPE)])
     first = graph.constant(params["first"] * folded[:, None])
     hidden = graph.node("Gemm", inputs, first, graph.constant(params["first_bias"]))
-    seen = graph.node("Relu", hidden, out=HIDDEN)
-    weights = graph.constant(params["second"] * scale.factor, name=WEIGHTS)
-    bias = params["second_bias"] * scale.factor + scale.bias
-    return graph.node("Gemm", seen, weights, graph.constant(bias, name=BIAS))
+    graph.node("Relu", hidden, out=HIDDEN)
 
 
 def _with_nothing(rounded: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -160,25 +174,28 @@ def _pooled(graph: Graph, values: str, heads: str, factor: float) -> str:
     return graph.node("Reshape", means, graph.numbers(-1, net.MEANS * net.VALUES))
 
 
-def _write(path: Path, graph: Graph, words: Words, abstain_below: float) -> None:
+def _write(path: Path, graph: Graph, trained: Trained) -> None:
     inputs = [
         helper.make_tensor_value_info("words", TensorProto.INT64, ["texts", "words_count"]),
         helper.make_tensor_value_info("shape", TensorProto.FLOAT, ["texts", SHAPE]),
+        helper.make_tensor_value_info("pieces", TensorProto.INT64, ["texts", "pieces_count"]),
     ]
     output = helper.make_tensor_value_info(
         "probabilities", TensorProto.FLOAT, ["texts", net.CLASSES]
     )
     made = helper.make_graph(graph.nodes, "task", inputs, [output], graph.constants)
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)])
+    model = helper.make_model(made, opset_imports=OPSETS)
     model.ir_version = IR_VERSION
     helper.set_model_props(
         model,
         {
             FORMAT_KEY: FORMAT,
             CLASSES_KEY: CLASSES,
-            ABSTAIN_KEY: f"{abstain_below:.2f}",
-            WORDS_KEY: _packed("\n".join(words.names).encode()),
-            ROWS_KEY: _packed(words.rows.astype("<u2").tobytes()),
+            ABSTAIN_KEY: f"{trained.abstain_below:.2f}",
+            SURE_KEY: f"{SURE_FROM:.2f}",
+            WORDS_KEY: _packed("\n".join(trained.words.names).encode()),
+            ROWS_KEY: _packed(trained.words.rows.astype("<u2").tobytes()),
+            PIECES_KEY: _packed(trained.encoder.pieces),
         },
     )
     onnx.checker.check_model(model)

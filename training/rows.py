@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from augment import changed
+from augment import bare, changed
 from numpy.typing import NDArray
 
 from prism.routing.catalog import TASKS, Task
@@ -20,9 +20,8 @@ from prism.routing.catalog import TASKS, Task
 CAP = 900
 # What a class's realistic prompts weigh against its benchmark prompts in all.
 REALISTIC_SHARE = 0.7
-# Share of the prompts that are trained on a second time, changed.
-COPIED = 1.0
-# What a changed copy weighs against the prompt as it was.
+# How often a prompt is trained on besides, changed; what each of these weighs against the prompt.
+COPIES = 2
 COPY_WEIGHT = 0.5
 
 # Sources that share prompts or a hand, so are left out together. The first group reads as
@@ -52,22 +51,39 @@ BENCHMARK: dict[str, tuple[str, ...]] = {
     "T0/P3": ("t0_p3_via_self_instruct",),
 }  # fmt: skip
 GROUPS = REALISTIC | BENCHMARK
+# Own prompts, each source by another hand. They are trained on and never measured, so left out with
+# no group.
+OTHER_HANDS = (
+    "own_chat", "own_instruction", "own_europe", "own_asia", "own_east", "own_code", "own_border",
+    "own_long", "own_translated",
+)  # fmt: skip
+NO_GROUP = -1
 # The group that each style of this source imitates, and is left out with.
 IMITATED = "own_formats"
 STYLES: dict[str, tuple[str, ...]] = {
-    "AGIEval": ("mmlu-science", "medical-exam", "graduate-science", "aqua-lsat", "law"),
-    "BIG-bench hard": ("big-bench-like",),
+    "arena-hard v2": ("format-judge-question",),
+    "FollowBench": ("verifiable-constraints", "rules-added", "format-constraints"),
+    "WritingBench": ("format-open-writing",),
+    "AGIEval": (
+        "mmlu-science", "medical-exam", "graduate-science", "aqua-lsat", "law", "format-mcq",
+    ),
+    "BIG-bench hard": ("big-bench-like", "format-logic"),
+    "CLINC150, BFCL": ("format-intent", "format-slots", "format-tools"),
+    "nl2bash, MBPP, MultiPL-E": (
+        "function-stub", "shell", "sql", "contest-problem", "data-science", "repository-issue",
+        "format-stub", "format-shell", "format-sql", "format-tests", "format-issue",
+    ),
     "GSM8K, MATH, SVAMP, NQ, LLMRouter": (
         "grade-school-maths", "competition-maths", "reading-arithmetic", "trivia", "arc-science",
+        "format-maths",
     ),
     "T0/P3": (
         "sentence-completion", "reading", "sentiment-nli", "short-summary", "long-synthesis",
-        "translation", "long-reading",
+        "translation", "long-reading", "format-passage", "format-entailment", "format-sentiment",
+        "format-paraphrase", "format-topic", "format-coref", "format-title",
+        "format-data-to-text", "format-dialogue-summary", "format-acceptability",
+        "format-outline-story", "format-long-article",
     ),
-    "nl2bash, MBPP, MultiPL-E": (
-        "function-stub", "shell", "sql", "contest-problem", "data-science", "repository-issue",
-    ),
-    "FollowBench": ("verifiable-constraints", "rules-added"),
 }  # fmt: skip
 # Groups that are left out at the same time: each fold spans classes, kinds and languages.
 FOLDS = (
@@ -112,6 +128,18 @@ OWN = Path(__file__).parent / "prompts.jsonl"
 TRAINED_ONLY = Path(__file__).parent / "trained_only.jsonl"
 """Prompts that are kept with the code and trained on, but never measured: what is measured stays
 the same when they grow."""
+TRANSLATIONS = Path(__file__).parent / "translations.jsonl"
+"""Some prompts of ``OWN`` in other languages. They are never trained on."""
+
+
+def translations() -> dict[str, list[str]]:
+    """The texts of ``TRANSLATIONS``, by the prompt's ``id``."""
+    found: dict[str, list[str]] = defaultdict(list)
+    with TRANSLATIONS.open(encoding="utf-8") as lines:
+        for line in lines:
+            said = json.loads(line)
+            found[said["of"]].append(said["text"])
+    return found
 
 
 def load(folder: Path, seed: int) -> list[Row]:
@@ -156,12 +184,17 @@ def _row(said: dict[str, str]) -> Row:
 
 
 def copies(rows: Sequence[Row], seed: int, half: slice) -> list[Row]:
-    """A changed copy of ``COPIED`` of the rows, with the same label; ``half``: see ``augment``."""
+    """Changed copies of the rows, with the same label, and of code its pasted part alone; ``half``:
+    see ``augment``."""
     chance = random.Random(seed)
-    return [
+    found = [
         replace(row, text=changed(row.text, chance, half), weight=COPY_WEIGHT)
         for row in rows
-        if chance.random() < COPIED
+        for _ in range(COPIES)
+    ]
+    coded = [(row, bare(row.text)) for row in rows if row.label is Task.CODE]
+    return found + [
+        replace(row, text=code, weight=COPY_WEIGHT) for row, code in coded if code is not None
     ]
 
 
@@ -171,7 +204,7 @@ def weights(rows: Sequence[Row]) -> NDArray[np.float32]:
     Within a class, realistic sources get ``REALISTIC_SHARE``; within each part a source
     weighs as the square root of its size.
     """
-    realistic = {source for sources in REALISTIC.values() for source in sources}
+    realistic = {source for sources in REALISTIC.values() for source in sources} | {*OTHER_HANDS}
     total: dict[tuple[Task, bool, str], float] = defaultdict(float)
     for row in rows:
         total[row.label, row.source in realistic, row.source] += row.weight
@@ -194,7 +227,9 @@ def labels(rows: Iterable[Row]) -> NDArray[np.int64]:
 
 
 def group_of(row: Row) -> int:
-    """The number in ``GROUPS`` of the group that the row is left out with."""
+    """The number in ``GROUPS`` of the group that the row is left out with, or ``NO_GROUP``."""
+    if row.source in OTHER_HANDS:
+        return NO_GROUP
     for i, (name, sources) in enumerate(GROUPS.items()):
         imitated = row.source == IMITATED and row.style in STYLES.get(name, ())
         if imitated or row.source in sources:

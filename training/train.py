@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,9 +17,10 @@ sys.path.insert(0, str(HERE.parent / "extproc"))
 
 from augment import EVERY, TRAINED  # noqa: E402 (the package is found by the line above)
 from card import Report, write_card  # noqa: E402
-from export import export  # noqa: E402
+from encoder import Encoded, Encoder, choose, measured  # noqa: E402
+from export import Trained, export  # noqa: E402
 from figures import write_figures  # noqa: E402
-from matrix import matrix, stack  # noqa: E402
+from matrix import matrices, stack  # noqa: E402
 from rows import REALISTIC, Row, copies, labels, load, trained_only  # noqa: E402
 from validate import Folds, fit, hold_out, leave_out, scaled  # noqa: E402
 from words import build  # noqa: E402
@@ -29,6 +31,8 @@ from prism.classify.vocabulary import Vocabulary  # noqa: E402
 
 SEED = 20
 VECTOR_SIZE = 128
+# Texts on which is measured how far the columns inside the encoder reach.
+MEASURED_TEXTS = 400
 # Under-routing that the default threshold may leave on sources left out, on the realistic ones
 # and on the benchmarks alike.
 MOST_UNDER_ROUTED = 0.03
@@ -42,41 +46,50 @@ def main() -> None:
     def say(what: str) -> None:
         print(f"[{time.monotonic() - began:5.0f} s] {what}", flush=True)
 
-    task = prepare(asked.data, asked.words, say)
+    task, encoder = prepare(asked.data, asked.words, asked.jobs, say)
     rows, words = task.rows, task.words
     say("leaving sources out")
     left = leave_out(task, asked.jobs)
-    scale, probabilities, pairs = scaled(left, rows)
+    found = scaled(left, rows)
     real = left.group < len(REALISTIC)
     threshold = max(
-        choose_threshold(labels(rows)[part], probabilities[part], MOST_UNDER_ROUTED)
+        choose_threshold(labels(rows)[part], found.probabilities[part], MOST_UNDER_ROUTED)
         for part in (real, ~real)
     )
     say("holding prompts out of every source")
-    held = hold_out(task)
-    say(f"threshold {threshold}, scale {scale.factor:.2f}; training on everything")
+    held, logits = hold_out(task)
+    said = found.cascade.probabilities(logits[:, 0], logits[:, 1])
+    say(f"threshold {threshold}; training on everything")
     extra = besides(rows, EVERY)
-    changed = matrix([row.text for row in extra], task.reader)
-    network = fit([*rows, *extra], stack(task.given, changed), words, SEED)
-    export(asked.out, network, words, scale, threshold)
+    changed = matrices([row.text for row in extra], task.reader, task.encoder, asked.jobs)
+    fitted = fit([*rows, *extra], stack(task.given, changed), words, SEED)
+    trained = Trained(fitted.network, fitted.head, encoder, words, found.cascade, threshold)
+    export(asked.out, trained)
     say(f"wrote {asked.out.name}, {asked.out.stat().st_size / 2**20:.2f} MiB; the card")
-    report = Report(rows, left.group, probabilities, pairs, threshold, held)
+    report = Report(rows, left.group, found, threshold, (held, said))
     write_card(HERE / "MODEL_CARD.md", report, asked.out)
     write_figures(HERE.parent / "docs" / "images", report, asked.out)
     say("done")
 
 
-def prepare(data: Path, cache: Path, say: Callable[[str], None]) -> Folds:
-    """Load the prompts, change some, choose the words, compute the features of all."""
+def prepare(
+    data: Path, cache: Path, jobs: int, say: Callable[[str], None]
+) -> tuple[Folds, Encoder]:
+    """Load the prompts, change some, choose words and pieces, compute the features of all."""
     rows = load(data, SEED)
     say(f"{len(rows):,} prompts; the words")
     words = build(rows, cache, VECTOR_SIZE)
     reader = Reader(Vocabulary(words.names, words.rows.tolist()))
     extra = besides(rows, TRAINED)
+    say("the encoder")
+    texts = [row.text for row in [*rows, *trained_only()]]
+    some = random.Random(SEED).sample(texts, MEASURED_TEXTS)
+    encoder = measured(choose(texts), some)
+    encoded = Encoded(encoder)
     say(f"features of {len(rows):,} prompts, and of {len(extra):,} to train on besides")
-    given = matrix([row.text for row in rows], reader)
-    changed = matrix([row.text for row in extra], reader)
-    return Folds(rows, given, extra, changed, words, reader, SEED)
+    given = matrices([row.text for row in rows], reader, encoded, jobs)
+    changed = matrices([row.text for row in extra], reader, encoded, jobs)
+    return Folds(rows, given, extra, changed, words, reader, encoded, SEED), encoder
 
 
 def besides(rows: Sequence[Row], half: slice) -> list[Row]:

@@ -10,16 +10,22 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 import numpy as np
-from augment import CHANGES, MEASURED
+from augment import CHANGES, MEASURED, bare
+from encoder import Encoded
+from head import Head, fit_head
 from matrix import Floats, Labels, Matrix, matrix, stack
-from measure import Scale, fit_scale
+from measure import Cascade, fit_cascade
 from network import Network, fit_network
-from rows import FOLDS, GROUPS, REALISTIC, Row, group_of, labels, weights
+from numpy.typing import NDArray
+from rows import FOLDS, GROUPS, REALISTIC, Row, group_of, labels, translations, weights
 from words import Words
 
 from prism.classify.features import Reader
 from prism.classify.quality import CLASSES
+from prism.routing.catalog import Task
 
+ANOTHER_LANGUAGE = "another language"
+CODE_ALONE = "code without a question"
 # How many prompts of each realistic group are changed in every way.
 PAIRS = 100
 # Share of the prompts that are held out where sources are not.
@@ -30,13 +36,26 @@ HELD_OUT = 0.1
 class Left:
     """What models that never saw a row's group say of it.
 
-    ``logits``: [rows, 4]. ``group``: the group's number in ``GROUPS``, per row. ``pairs``: per
-    kind of change, the rows that were changed and the logits of the changed texts.
+    ``logits``: [rows, 2, 4], from the words and from what the encoder makes of them. ``group``: the
+    group's number in ``GROUPS``, per row. ``pairs``: per kind of change, the rows that were changed
+    and the logits of the changed texts.
     """
 
     logits: Floats
     group: Labels
     pairs: dict[str, tuple[Labels, Floats]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Both networks."""
+
+    network: Network
+    head: Head
+
+    def logits(self, given: Matrix) -> Floats:
+        """Float32 [texts, 2, 4]: from the words, and from what the encoder makes of them."""
+        return np.stack([self.network.logits(given), self.head.logits(given.encoded)], axis=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +68,15 @@ class Folds:
     changed: Matrix
     words: Words
     reader: Reader
+    encoder: Encoded
     seed: int
 
 
-def fit(rows: Sequence[Row], given: Matrix, words: Words, seed: int) -> Network:
+def fit(rows: Sequence[Row], given: Matrix, words: Words, seed: int) -> Fitted:
     """Train on labelled prompts and their features."""
-    targets = np.eye(CLASSES, dtype=np.float32)[labels(rows)]
-    return fit_network(given, words.vectors, words.counts, targets, weights(rows), seed)
+    targets, heavy = np.eye(CLASSES, dtype=np.float32)[labels(rows)], weights(rows)
+    network = fit_network(given, words.vectors, words.counts, targets, heavy, seed)
+    return Fitted(network, fit_head(given.encoded, targets, heavy, seed))
 
 
 def leave_out(task: Folds, jobs: int, folds: Sequence[Sequence[str]] = FOLDS) -> Left:
@@ -64,8 +85,9 @@ def leave_out(task: Folds, jobs: int, folds: Sequence[Sequence[str]] = FOLDS) ->
     With some of the folds only, the rows of the others have logits of 0.
     """
     group = np.array([group_of(row) for row in task.rows])
-    logits = np.zeros((len(task.rows), CLASSES), np.float32)
-    pairs: dict[str, list[tuple[Labels, Floats]]] = {name: [] for name in CHANGES}
+    logits = np.zeros((len(task.rows), 2, CLASSES), np.float32)
+    kinds = (*CHANGES, CODE_ALONE, ANOTHER_LANGUAGE)
+    pairs: dict[str, list[tuple[Labels, Floats]]] = {name: [] for name in kinds}
     # Forked, so that the matrices are shared and not sent.
     _SHARED.append(task)
     with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
@@ -93,7 +115,8 @@ def _fold(names: Sequence[str]) -> tuple[Labels, Floats, dict[str, tuple[Labels,
         stack(task.given.take(own), task.changed.take(copied)), task.words, task.seed,
     )  # fmt: skip
     said = model.logits(task.given.take(out))
-    right = said.argmax(1) == labels([task.rows[i] for i in out])
+    # Both count alike here; how much each is to count is found when all have been left out.
+    right = said.sum(1).argmax(1) == labels([task.rows[i] for i in out])
     found = ", ".join(
         f"{name} {right[group[out] == list(GROUPS).index(name)].mean():.3f}" for name in names
     )
@@ -102,7 +125,7 @@ def _fold(names: Sequence[str]) -> tuple[Labels, Floats, dict[str, tuple[Labels,
 
 
 def hold_out(task: Folds) -> tuple[Labels, Floats]:
-    """``HELD_OUT`` of the rows at random, and the logits [rows, 4] of a model that saw other
+    """``HELD_OUT`` of the rows at random, and the logits [rows, 2, 4] of a model that saw other
     prompts of the same sources, but neither these nor changed copies of them."""
     chance = np.random.default_rng(task.seed)
     held = chance.random(len(task.rows)) < HELD_OUT
@@ -116,39 +139,74 @@ def hold_out(task: Folds) -> tuple[Labels, Floats]:
     return out, model.logits(task.given.take(out))
 
 
-def scaled(
-    left: Left, rows: Sequence[Row]
-) -> tuple[Scale, Floats, dict[str, tuple[Labels, Floats]]]:
-    """The calibration; and the probabilities, each group's by one that never saw the group."""
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """``cascade``: the calibration on all sources. ``probabilities``: [rows, 4], each group's by
+    one that never saw the group; ``pairs``: as ``Left.pairs``, with these. ``doubted``: of which
+    rows the encoder is asked. ``words``: the probabilities from the words alone."""
+
+    cascade: Cascade
+    probabilities: Floats
+    pairs: dict[str, tuple[Labels, Floats]]
+    doubted: NDArray[np.bool_]
+    words: Floats
+
+
+def scaled(left: Left, rows: Sequence[Row]) -> Scaled:
+    """Calibrate what models say of rows that they never saw."""
     wanted, heavy = labels(rows), weights(rows)
-    found = np.zeros_like(left.logits)
-    pairs = {kind: np.zeros_like(said) for kind, (_, said) in left.pairs.items()}
-    answered = left.logits.any(1)
+    found = np.zeros((len(rows), CLASSES), np.float32)
+    words, doubted = found.copy(), np.zeros(len(rows), np.bool_)
+    pairs = {kind: np.zeros((len(index), CLASSES), np.float32)
+             for kind, (index, _) in left.pairs.items()}  # fmt: skip
+    answered = left.logits.any((1, 2))
     for number in range(len(GROUPS)):
         rest, out = answered & (left.group != number), left.group == number
-        scale = fit_scale(left.logits[rest], wanted[rest], heavy[rest])
-        found[out] = scale.probabilities(left.logits[out])
+        cascade = _cascade(left.logits[rest], wanted[rest], heavy[rest])
+        found[out] = cascade.probabilities(*_both(left.logits[out]))
+        doubted[out] = cascade.doubted(left.logits[out, 0])
+        words[out] = cascade.words.probabilities(left.logits[out, 0])
         for kind, (index, said) in left.pairs.items():
             here = left.group[index] == number
-            pairs[kind][here] = scale.probabilities(said[here])
-    final = fit_scale(left.logits[answered], wanted[answered], heavy[answered])
-    return final, found, {kind: (left.pairs[kind][0], said) for kind, said in pairs.items()}
+            pairs[kind][here] = cascade.probabilities(*_both(said[here]))
+    final = _cascade(left.logits[answered], wanted[answered], heavy[answered])
+    kinds = {kind: (left.pairs[kind][0], said) for kind, said in pairs.items()}
+    return Scaled(final, found, kinds, doubted, words)
+
+
+def _cascade(logits: Floats, wanted: Labels, heavy: Floats) -> Cascade:
+    return fit_cascade(*_both(logits), wanted, heavy)
+
+
+def _both(logits: Floats) -> tuple[Floats, Floats]:
+    return logits[:, 0], logits[:, 1]
 
 
 def _pairs(
-    task: Folds, out: Labels, group: Labels, model: Network
+    task: Folds, out: Labels, group: Labels, model: Fitted
 ) -> dict[str, tuple[Labels, Floats]]:
     chance = random.Random(task.seed)
-    index = np.array([
+    index = [
         i
         for number in sorted(set(group[out]))
         for i in _some(out[group[out] == number], chance)
-    ])  # fmt: skip
+    ]  # fmt: skip
     found = {}
     for kind, change in CHANGES.items():
-        texts = [change(task.rows[i].text, chance, MEASURED) for i in index]
-        found[kind] = (index, model.logits(matrix(texts, task.reader)))
+        texts = [(i, change(task.rows[i].text, chance, MEASURED)) for i in index]
+        found[kind] = _said(task, model, texts)
+    coded = [(i, bare(task.rows[i].text)) for i in out if task.rows[i].label is Task.CODE]
+    found[CODE_ALONE] = _said(task, model, [(i, code) for i, code in coded if code is not None])
+    in_languages = translations()
+    told = [(i, text) for i in out for text in in_languages.get(task.rows[i].id, ())]
+    found[ANOTHER_LANGUAGE] = _said(task, model, told)
     return found
+
+
+def _said(task: Folds, model: Fitted, texts: Sequence[tuple[int, str]]) -> tuple[Labels, Floats]:
+    index = np.array([i for i, _ in texts], np.int64)
+    given = matrix([text for _, text in texts], task.reader, task.encoder)
+    return index, model.logits(given) if texts else np.zeros((0, 2, CLASSES), np.float32)
 
 
 def _some(rows: Labels, chance: random.Random) -> list[int]:

@@ -41,10 +41,10 @@ from .tables import SPORT, catalog, classified, policy, signals, table
 class Never:
     """Nothing is classified here."""
 
-    def at_once(self, texts: Sequence[str]) -> list[Answer] | None:
+    def at_once(self, texts: Sequence[str]) -> list[tuple[Answer, bool]]:
         raise AssertionError(texts)
 
-    async def classify(self, text: str, deadline_ms: float) -> Answer:
+    async def second(self, text: str, deadline_ms: float, otherwise: Answer) -> Answer:
         raise AssertionError(text)
 
 

@@ -113,7 +113,7 @@ class Unasked:
     def at_once(self, texts: Sequence[str]) -> Any:
         raise AssertionError
 
-    async def classify(self, text: str, deadline_ms: float) -> Any:
+    async def second(self, text: str, deadline_ms: float, otherwise: Any) -> Any:
         raise AssertionError
 
 

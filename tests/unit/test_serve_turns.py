@@ -38,10 +38,10 @@ RESULT = {"role": "tool", "tool_call_id": "1", "content": "42"}
 class Sure:
     """Every text is code."""
 
-    def at_once(self, texts: Sequence[str]) -> list[Answer] | None:
-        return [(classified(), None) for _ in texts]
+    def at_once(self, texts: Sequence[str]) -> list[tuple[Answer, bool]]:
+        return [((classified(), None), True) for _ in texts]
 
-    async def classify(self, text: str, deadline_ms: float) -> Answer:
+    async def second(self, text: str, deadline_ms: float, otherwise: Answer) -> Answer:
         raise AssertionError(text)
 
 

@@ -47,10 +47,13 @@ class Features:
 
     ``shape``: float32 [texts, SHAPE]: logarithms of the numbers of characters, lines, words read
     and characters a line, each about 0 to 2.
+
+    ``read``: what is read of each text: clipped, and without what is wrapped around it.
     """
 
     words: NDArray[np.int64]
     shape: NDArray[np.float32]
+    read: list[str]
 
 
 class Reader:
@@ -75,7 +78,7 @@ class Reader:
             rows = list(map(_cut, rows))
             words = _matrix(rows)
         shape = [_shape(text, len(row) // _PLACE) for text, row in zip(read, rows, strict=True)]
-        return Features(words, np.array(shape, np.float32))
+        return Features(words, np.array(shape, np.float32), read)
 
     def _wrapped(self, words: NDArray[np.int64]) -> Sequence[int]:
         """The numbers of those texts that something may be wrapped around."""

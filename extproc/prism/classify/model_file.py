@@ -15,28 +15,34 @@ from typing import Any
 import numpy as np
 
 from prism.classify.features import SHAPE
+from prism.classify.pieces import END, START, Pieces
 from prism.classify.vocabulary import Vocabulary
 from prism.routing.catalog import TASKS
 
 # Changes with the features: a model trained on others would answer nonsense.
-FORMAT = "4"
+FORMAT = "5"
 # Keys of the model's metadata.
 FORMAT_KEY = "prism.format"
 CLASSES_KEY = "prism.classes"
 WORDS_KEY = "prism.words"
 ROWS_KEY = "prism.rows"
+PIECES_KEY = "prism.pieces"
+SURE_KEY = "prism.sure_from"
 ABSTAIN_KEY = "prism.abstain_below"
 
 CLASSES = ",".join(TASKS)
 INPUTS: dict[str, tuple[str, list[int | None]]] = {
     "words": ("tensor(int64)", [None, None]),
     "shape": ("tensor(float)", [None, SHAPE]),
+    "pieces": ("tensor(int64)", [None, None]),
 }
 OUTPUTS: dict[str, tuple[str, list[int | None]]] = {
     "probabilities": ("tensor(float)", [None, len(TASKS)])
 }
 HIDDEN = "hidden"
-"""What the last layer reads, by its name in the graph."""
+"""What the last layer reads of the words, by its name in the graph."""
+NO_PIECES = np.zeros((1, 0), np.int64)
+"""Given for ``pieces``, one row a text, it leaves the encoder out."""
 # Protobuf's messages merge when their bytes are joined. These are a model whose graph (7) has one
 # output (12): its name (1), and its type (2), which is a tensor's (1) of float32 (1 = 1).
 _SHOW_HIDDEN = b"\x3a\x10\x62\x0e\x0a\x06hidden\x12\x04\x0a\x02\x08\x01"
@@ -49,14 +55,18 @@ class ModelRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """``session``: an onnxruntime session. ``vocabulary``: the words it knows.
+    """``session``: an onnxruntime session. ``vocabulary``: the words it knows. ``pieces``: those
+    that its encoder reads.
 
-    ``abstain_below``: the confidence under which its trainer advises to abstain. ``digest``: the
-    SHA-256 of the file.
+    ``sure_from``: the confidence from which the answer from the words alone stands.
+    ``abstain_below``: the one under which its trainer advises to abstain. ``digest``: the SHA-256
+    of the file.
     """
 
     session: Any
     vocabulary: Vocabulary
+    pieces: Pieces
+    sure_from: float
     abstain_below: float
     digest: str
 
@@ -84,9 +94,10 @@ def open_model(path: Path, threads: int) -> Model:
         raise ModelRefused(f"{path}: not a readable ONNX model: {error}") from error
     said = session.get_modelmeta().custom_metadata_map
     _check(path, session, said)
-    vocabulary = _vocabulary(path, said)
-    _probe(path, session, vocabulary)
-    return Model(session, vocabulary, _threshold(path, said), digest)
+    vocabulary, pieces = _vocabulary(path, said), _pieces(path, said)
+    _probe(path, session, vocabulary, pieces)
+    sure_from, abstain_below = (_share(path, said, key) for key in (SURE_KEY, ABSTAIN_KEY))
+    return Model(session, vocabulary, pieces, sure_from, abstain_below, digest)
 
 
 def _showing_hidden(content: bytes, options: Any) -> Any:
@@ -135,23 +146,37 @@ def _unpacked(path: Path, said: dict[str, str], key: str) -> bytes:
         raise ModelRefused(f"{path}: metadata {key} is unreadable: {error!r}") from None
 
 
-def _probe(path: Path, session: Any, vocabulary: Vocabulary) -> None:
-    """Run it once on the last row that the words name: a smaller table would fail on texts."""
+def _pieces(path: Path, said: dict[str, str]) -> Pieces:
+    try:
+        return Pieces(_unpacked(path, said, PIECES_KEY))
+    except (RuntimeError, ValueError) as error:
+        if isinstance(error, ModelRefused):
+            raise
+        raise ModelRefused(f"{path}: metadata {PIECES_KEY} is unreadable: {error}") from None
+
+
+def _probe(path: Path, session: Any, vocabulary: Vocabulary, pieces: Pieces) -> None:
+    """Run it once on the last rows that words and pieces name: smaller tables would fail on
+    texts."""
     words = np.array([[0, vocabulary.size - 1, 0]])
     given = {"words": words, "shape": np.zeros((1, SHAPE), np.float32)}
-    try:
-        (found,) = session.run(list(OUTPUTS), given)
-    except Exception as error:
-        raise ModelRefused(f"{path}: the table has fewer rows than its words: {error}") from error
-    if not 0.99 < float(found.sum()) < 1.01:
-        raise ModelRefused(f"{path}: its probabilities sum to {float(found.sum())}, not to 1")
+    both = np.array([[START, pieces.size - 1, END]])
+    for looked_up, table in ((NO_PIECES, "words"), (both, "pieces")):
+        try:
+            (found,) = session.run(list(OUTPUTS), given | {"pieces": looked_up})
+        except Exception as error:
+            raise ModelRefused(
+                f"{path}: the table has fewer rows than its {table}: {error}"
+            ) from error
+        if not 0.99 < float(found.sum()) < 1.01:
+            raise ModelRefused(f"{path}: its probabilities sum to {float(found.sum())}, not to 1")
 
 
-def _threshold(path: Path, said: dict[str, str]) -> float:
+def _share(path: Path, said: dict[str, str], key: str) -> float:
     try:
-        threshold = float(said[ABSTAIN_KEY])
+        share = float(said[key])
     except (KeyError, ValueError) as error:
-        raise ModelRefused(f"{path}: metadata {ABSTAIN_KEY} is unreadable: {error!r}") from None
-    if not 0 <= threshold <= 1:
-        raise ModelRefused(f"{path}: metadata {ABSTAIN_KEY} is {threshold}, not within 0 to 1")
-    return threshold
+        raise ModelRefused(f"{path}: metadata {key} is unreadable: {error!r}") from None
+    if not 0 <= share <= 1:
+        raise ModelRefused(f"{path}: metadata {key} is {share}, not within 0 to 1")
+    return share

@@ -1,4 +1,5 @@
-"""Fits the last layer of a model to a team's own labels; words and filters stay as they are.
+"""Fits the last layers of a model to a team's own labels; words, filters and encoder stay as they
+are. There are two, one for each look (``classifier``).
 
 Needs the package ``onnx`` (the extra ``train``), besides what running a model needs.
 """
@@ -13,11 +14,20 @@ from typing import Any
 import numpy as np
 
 from prism.classify.features import Reader
-from prism.classify.model_file import ABSTAIN_KEY, HIDDEN, ModelRefused, open_model
+from prism.classify.model_file import (
+    ABSTAIN_KEY,
+    NO_PIECES,
+    ModelRefused,
+    open_model,
+)
 from prism.classify.quality import CLASSES, Floats, Labels, choose_threshold
 
-# The last layer, by name in the graph.
+# The last layers, by name in the graph: of the words alone, of words and encoder.
 WEIGHTS, BIAS = "last.weights", "last.bias"
+BOTH_WEIGHTS, BOTH_BIAS = "both.weights", "both.bias"
+_LOOKS = ((WEIGHTS, BIAS), (BOTH_WEIGHTS, BOTH_BIAS))
+READ = "read"
+"""What the last layer reads: of the words alone, or of words and encoder."""
 
 FOLDS = 5
 STEPS = 400
@@ -45,7 +55,7 @@ class Refit:
 
 
 def refit(base: Path, texts: Sequence[str], labels: Labels, seed: int = 0) -> Refit:
-    """Fit the last layer of ``base`` to labelled texts (indices into ``TASKS``).
+    """Fit the last layers of ``base`` to labelled texts (indices into ``TASKS``).
 
     Raises ``ModelRefused`` for a base that can't be fitted, ``ImportError`` without ``onnx``.
     """
@@ -53,47 +63,76 @@ def refit(base: Path, texts: Sequence[str], labels: Labels, seed: int = 0) -> Re
 
     model = onnx.load_model_from_string(base.read_bytes())
     named = {constant.name: constant for constant in model.graph.initializer}
-    if missing := sorted({WEIGHTS, BIAS} - set(named)):
+    if missing := sorted({name for look in _LOOKS for name in look} - set(named)):
         raise ModelRefused(f"{base}: has no {', '.join(missing)} that could be fitted")
-    hidden = _hidden(base, model, texts)
-    weights, bias = (onnx.numpy_helper.to_array(named[name]) for name in (WEIGHTS, BIAS))
-    # The bias is one more row.
-    start = np.concatenate([weights, bias[None]]).astype(np.float32)
-    before = _softmax(hidden @ start)
-    logits, hold = _cross_validated(hidden, labels, start, seed)
-    factor = min(TEMPERATURES, key=lambda value: _loss(value * logits, labels))
-    after = _softmax(factor * logits)
+    looks, sure_from = [], open_model(base, 1).sure_from
+    for (weights, bias), read in zip(_LOOKS, _read(base, model, texts), strict=True):
+        start = [onnx.numpy_helper.to_array(named[name]) for name in (weights, bias)]
+        # The bias is one more row.
+        look = _fitted(read, labels, np.concatenate([start[0], start[1][None]]), seed)
+        for name, value in ((weights, look.layer[:-1]), (bias, look.layer[-1])):
+            named[name].CopyFrom(onnx.numpy_helper.from_array(value, name))
+        looks.append(look)
+    words, both = looks
+    before = _cascade(words.before, both.before, sure_from)
+    after = _cascade(words.after, both.after, sure_from)
     threshold = choose_threshold(labels, after, MOST_UNDER_ROUTED)
-    layer = (_fit(hidden, labels, start, hold) * factor).astype(np.float32)
-    for name, value in ((WEIGHTS, layer[:-1]), (BIAS, layer[-1])):
-        named[name].CopyFrom(onnx.numpy_helper.from_array(value, name))
     for entry in model.metadata_props:
         if entry.key == ABSTAIN_KEY:
             entry.value = f"{threshold:.2f}"
     return Refit(model.SerializeToString(), before, after, threshold)
 
 
-def _hidden(base: Path, model: Any, texts: Sequence[str]) -> Floats:
-    """What the last layer reads of each text, and a 1 for its bias: [texts, size + 1]."""
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """``layer``: [inputs + 1, CLASSES], fitted. ``before``, ``after``: as ``Refit`` has them."""
+
+    layer: Floats
+    before: Floats
+    after: Floats
+
+
+def _fitted(read: Floats, labels: Labels, start: Floats, seed: int) -> _Look:
+    logits, hold = _cross_validated(read, labels, start, seed)
+    factor = min(TEMPERATURES, key=lambda value: _loss(value * logits, labels))
+    layer = (_fit(read, labels, start, hold) * factor).astype(np.float32)
+    return _Look(layer, _softmax(read @ start), _softmax(factor * logits))
+
+
+def _cascade(words: Floats, both: Floats, sure_from: float) -> Floats:
+    """What the second look says where the first is not sure."""
+    return np.where(words.max(1, keepdims=True) < sure_from, both, words)
+
+
+def _read(base: Path, model: Any, texts: Sequence[str]) -> tuple[Floats, Floats]:
+    """What the last layer of each look reads of each text, and a 1 for its bias:
+    [texts, size + 1]."""
     import onnx
 
-    reader = Reader(open_model(base, 1).vocabulary)
+    opened = open_model(base, 1)
+    reader = Reader(opened.vocabulary)
     # Only now: opening the model tells it not to report use.
     import onnxruntime
 
     shown = onnx.ModelProto()
     shown.CopyFrom(model)
     shown.graph.output.append(
-        onnx.helper.make_tensor_value_info(HIDDEN, onnx.TensorProto.FLOAT, None)
+        onnx.helper.make_tensor_value_info(READ, onnx.TensorProto.FLOAT, None)
     )
     session = onnxruntime.InferenceSession(shown.SerializeToString())
-    found = []
+    found: tuple[list[Floats], list[Floats]] = [], []
     for text in texts:
         features = reader.features_of([text])
         given = {"words": features.words, "shape": features.shape}
-        found.append(session.run([HIDDEN], given)[0][0])
-    seen = np.stack(found)
-    return np.concatenate([seen, np.ones((len(seen), 1), np.float32)], axis=1)
+        for look, pieces in zip(
+            found, (NO_PIECES, opened.pieces.of(features.read[0])), strict=True
+        ):
+            look.append(session.run([READ], given | {"pieces": pieces})[0][0])
+    words, both = (
+        np.concatenate([np.stack(look), np.ones((len(look), 1), np.float32)], axis=1)
+        for look in found
+    )
+    return words, both
 
 
 def _cross_validated(

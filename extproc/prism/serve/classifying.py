@@ -1,7 +1,9 @@
-"""The classifier and the event loop: a quick model runs on it, any other beside it.
+"""The classifier and the event loop: what the words alone decide is decided on it, what they leave
+in doubt beside it.
 
-Handing a prompt to a thread and its answer back costs more than a quick model itself. A model
-that is not quick gets one thread, batches, and a deadline for each prompt.
+Handing a prompt to a thread and its answer back costs more than a look at its words. The encoder,
+which takes some milliseconds, has one thread. It is asked only while there is time for it: where
+too many requests come, or wait for the encoder, the answer from the words stands.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Protocol
 
@@ -17,57 +19,85 @@ from prism.routing.signals import Classification
 
 log = logging.getLogger(__name__)
 
-MAX_BATCH = 16
-"""Prompts of one run of the model: more would let the first wait for the last."""
-MAX_WAITING = 512
-"""Prompts that wait; past it the next are decided without a classification at once."""
+MOST_A_SECOND, MOST_TOGETHER = 800, 8
+"""Prompts of which those in doubt have a second look, in the long run and in one moment. About one
+in four is in doubt, and takes the encoder 3 ms: more of them would take a core of their own, and
+with it the time of all others."""
+MOST_WAITING = 4
+"""Prompts that wait for the encoder: the last of them waits for some 15 ms."""
+
+TAKEN, BUSY, LATE, FAILED = "taken", "busy", "late", "failed"
 
 Answer = tuple[Classification | None, str | None]
 """The classification, or why there is none."""
 
 
-class BatchClassifier(Protocol):
+class CascadeClassifier(Protocol):
     """What is needed of a classifier; ``prism.classify.Classifier`` is one."""
 
-    @property
-    def quick(self) -> bool:
-        """Whether any text, however long, takes so little that the event loop can wait."""
+    def first(self, texts: Sequence[str]) -> list[tuple[Classification, bool]]:
+        """Answers in order, and whether each is sure. Any text, however long, takes so little
+        that the event loop can wait."""
 
-    def classify_batch(self, texts: Sequence[str]) -> list[Classification]:
-        """Classify texts, in order."""
+    def second(self, text: str) -> Classification:
+        """The answer of a model that takes longer."""
 
 
 class Classifying:
-    """Ask with ``at_once``, and with ``classify`` where that has no answer; end with ``close``.
+    """Ask with ``at_once``, and with ``second`` where that is not sure; end with ``close``.
 
-    Must be made where the event loop runs.
+    Must be made where the event loop runs. ``now`` gives seconds, the loop's by default.
     """
 
-    def __init__(self, classifier: BatchClassifier) -> None:
+    def __init__(
+        self, classifier: CascadeClassifier, now: Callable[[], float] | None = None
+    ) -> None:
         self._classifier = classifier
-        self._quick = classifier.quick
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[tuple[str, asyncio.Future[Answer]] | None] = SimpleQueue()
+        self._now = now or self._loop.time
+        # A leaky bucket of prompts: how full it is, and when that was.
+        self._level, self._at = 0.0, self._now()
+        self._queue: SimpleQueue[tuple[str, asyncio.Future[Classification | str]] | None]
+        self._queue = SimpleQueue()
+        self.looked: Callable[[str], None] = _nobody_counts
+        """Told how each second look ended: ``TAKEN``, ``BUSY`` where there was no time for it,
+        ``LATE`` or ``FAILED``."""
         self._thread = threading.Thread(target=self._work, name="classifier", daemon=True)
         self._thread.start()
 
-    def at_once(self, texts: Sequence[str]) -> list[Answer] | None:
-        """The answers of a quick model, in order; ``None`` where the model is none."""
-        if not self._quick:
-            return None
-        return _answers(self._classifier, texts)
+    def at_once(self, texts: Sequence[str]) -> list[tuple[Answer, bool]]:
+        """The answers from the words, in order, and whether each is to stand."""
+        found = _first(self._classifier, texts)
+        if self._too_many(len(texts)) or self._queue.qsize() >= MOST_WAITING:
+            for _, sure in found:
+                if not sure:
+                    self.looked(BUSY)
+            return [(answer, True) for answer, _ in found]
+        return found
 
-    async def classify(self, text: str, deadline_ms: float) -> Answer:
-        """The answer, or after ``deadline_ms`` the reason why there is none."""
-        if self._queue.qsize() >= MAX_WAITING:
-            return None, "the classifier is overloaded"
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        timer = self._loop.call_later(deadline_ms / 1000, _expire, future, deadline_ms)
+    def _too_many(self, more: int) -> bool:
+        """Whether these, and those before them, come faster than second looks can be made."""
+        now = self._now()
+        left = max(0.0, self._level - (now - self._at) * MOST_A_SECOND)
+        # It may fill up to twice what is allowed: the pause after a burst is short.
+        self._level, self._at = min(left + more, 2 * MOST_TOGETHER), now
+        return self._level > MOST_TOGETHER
+
+    async def second(self, text: str, deadline_ms: float, otherwise: Answer) -> Answer:
+        """The encoder's answer; ``otherwise``, what ``at_once`` said, where that fails or is not
+        there after ``deadline_ms``."""
+        future: asyncio.Future[Classification | str] = self._loop.create_future()
+        timer = self._loop.call_later(deadline_ms / 1000, _deliver, future, LATE)
         self._queue.put((text, future))
         try:
-            return await future
+            found = await future
         finally:
             timer.cancel()
+        if isinstance(found, str):
+            self.looked(found)
+            return otherwise
+        self.looked(TAKEN)
+        return found, None
 
     def close(self) -> None:
         """End the thread after what it is doing now."""
@@ -75,41 +105,37 @@ class Classifying:
         self._thread.join(timeout=5)
 
     def _work(self) -> None:
-        while True:
-            item = self._queue.get()
-            batch = []
-            while item is not None:
-                # Whoever gave up waiting needs no answer any more.
-                if not item[1].done():
-                    batch.append(item)
-                if len(batch) == MAX_BATCH or self._queue.empty():
-                    break
-                item = self._queue.get()
-            if batch:
-                self._answer(batch)
-            if item is None:
-                return
-
-    def _answer(self, batch: list[tuple[str, asyncio.Future[Answer]]]) -> None:
-        answers = _answers(self._classifier, [text for text, _ in batch])
-        futures = [future for _, future in batch]
-        try:
-            self._loop.call_soon_threadsafe(_deliver, futures, answers)
-        except RuntimeError:
-            log.debug("answers came after the event loop had closed")
+        while (item := self._queue.get()) is not None:
+            text, future = item
+            # Whoever gave up waiting needs no answer any more.
+            if future.done():
+                continue
+            try:
+                found: Classification | str = self._classifier.second(text)
+            except Exception as error:
+                _failed(error)
+                found = FAILED
+            try:
+                self._loop.call_soon_threadsafe(_deliver, future, found)
+            except RuntimeError:
+                log.debug("an answer came after the event loop had closed")
 
 
-def _answers(classifier: BatchClassifier, texts: Sequence[str]) -> list[Answer]:
+def _nobody_counts(_: str) -> None:
+    """Nobody wants to know."""
+
+
+def _first(classifier: CascadeClassifier, texts: Sequence[str]) -> list[tuple[Answer, bool]]:
     try:
-        found = classifier.classify_batch(texts)
+        found = classifier.first(texts)
         if len(found) != len(texts):
             raise ValueError("as many answers as texts are needed")
     except Exception as error:
         if len(texts) > 1:
             # The others are not to blame.
-            return [answer for text in texts for answer in _answers(classifier, [text])]
-        return [_failed(error)]
-    return [(classification, None) for classification in found]
+            return [answer for text in texts for answer in _first(classifier, [text])]
+        return [(_failed(error), True)]
+    return [((classification, None), sure) for classification, sure in found]
 
 
 def _failed(error: Exception) -> Answer:
@@ -119,12 +145,6 @@ def _failed(error: Exception) -> Answer:
     return None, "the classifier failed"
 
 
-def _deliver(futures: Sequence[asyncio.Future[Answer]], answers: Sequence[Answer]) -> None:
-    for future, answer in zip(futures, answers, strict=True):
-        if not future.done():
-            future.set_result(answer)
-
-
-def _expire(future: asyncio.Future[Answer], deadline_ms: float) -> None:
+def _deliver(future: asyncio.Future[Classification | str], found: Classification | str) -> None:
     if not future.done():
-        future.set_result((None, f"deadline of {deadline_ms:g} ms passed"))
+        future.set_result(found)

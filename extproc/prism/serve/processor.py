@@ -36,11 +36,11 @@ _EOF = grpc.aio.EOF
 class Asks(Protocol):
     """What is needed of ``Classifying``."""
 
-    def at_once(self, texts: Sequence[str]) -> Sequence[Answer] | None:
-        """The answers, where they can be had without waiting."""
+    def at_once(self, texts: Sequence[str]) -> Sequence[tuple[Answer, bool]]:
+        """The answers that can be had without waiting, and whether each is to stand."""
 
-    async def classify(self, text: str, deadline_ms: float) -> Answer:
-        """The answer, within the deadline."""
+    async def second(self, text: str, deadline_ms: float, otherwise: Answer) -> Answer:
+        """The answer of a second look; ``otherwise`` where none comes within the deadline."""
 
 
 class Processor:
@@ -131,10 +131,17 @@ class Processor:
     async def classified(self, stage: RouteStage, step: Classify, clock: list[int]) -> Step:
         """Decide with the classifier's answer, as soon as there is one."""
         clock.append(time.time_ns())
-        found = self.asks.at_once((step.text,))
-        answer = found[0] if found else await self.asks.classify(step.text, step.deadline_ms)
+        ((answer, stands),) = self.asks.at_once((step.text,))
+        if not stands:
+            answer = await self.asks.second(step.text, step.deadline_ms, answer)
         clock.append(time.time_ns())
         return stage.on_classified(*answer)
+
+    async def second(self, step: Classify, doubted: Answer, clock: list[int]) -> Answer:
+        """What the classifier says at a second look; ``clock`` has when it was first asked."""
+        answer = await self.asks.second(step.text, step.deadline_ms, doubted)
+        clock[-1] = time.time_ns()
+        return answer
 
     async def submitted(self, stage: RouteStage, step: Step) -> Step:
         """Keep feedback, where the request brings some."""

@@ -22,7 +22,7 @@ from prism.serve.admin import Admin
 from prism.serve.ads import Ads
 from prism.serve.authorities import ca_file
 from prism.serve.budget import RetryBudgets
-from prism.serve.classifying import BatchClassifier, Classifying
+from prism.serve.classifying import CascadeClassifier, Classifying
 from prism.serve.configuration import Configuration
 from prism.serve.conversations import Conversations
 from prism.serve.credentials import Credentials
@@ -93,7 +93,7 @@ class ServerSettings:
 class Server:
     """One external processor with its control plane."""
 
-    def __init__(self, settings: ServerSettings, classifier: BatchClassifier) -> None:
+    def __init__(self, settings: ServerSettings, classifier: CascadeClassifier) -> None:
         self._settings = settings
         self._classifier = classifier
 
@@ -127,6 +127,7 @@ class Server:
                 submissions,
             )
             telling = Telling(processor, sending)
+            asks.looked = telling.metrics.second_looked
             outcomes = Outcomes(processor, recent, learning, telling)
             processor.failed = outcomes.failed
             stack.callback(outcomes.close)

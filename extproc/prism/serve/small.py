@@ -22,11 +22,15 @@ from prism.wire import ext_proc
 class _Request:
     """One request; ``clock`` is as in ``Processor.remember``, and begins as it comes.
 
-    ``step`` is where it has got to, ``said`` what the classifier said on the way. ``answer`` is
-    there at the end, ``error`` where something of ours failed. ``taken_up`` ends when it was.
+    ``step`` is where it has got to, ``said`` what the classifier said on the way, ``doubted`` what
+    it said where it is to have a second look. ``answer`` is there at the end, ``error`` where
+    something of ours failed. ``taken_up`` ends when it was.
     """
 
-    __slots__ = ("answer", "clock", "error", "live", "message", "said", "stage", "step", "taken_up")
+    __slots__ = (
+        "answer", "clock", "doubted", "error", "live", "message", "said", "stage", "step",
+        "taken_up",
+    )  # fmt: skip
 
     def __init__(self, live: Live, message: Any, taken_up: asyncio.Future[None]) -> None:
         self.live = live
@@ -35,6 +39,7 @@ class _Request:
         self.stage: RouteStage
         self.step: Step | None = None
         self.said: Answer | None = None
+        self.doubted: Answer | None = None
         self.answer: bytes | None = None
         self.error: Exception | None = None
         self.taken_up = taken_up
@@ -104,13 +109,14 @@ class SmallRequests:
             for request, _ in asked:
                 request.error = error
             return []
-        if said is None:
-            return []
         clock = (began, time.time_ns())
-        for (request, _), answer in zip(asked, said, strict=True):
-            request.said = answer
+        for (request, _), (answer, stands) in zip(asked, said, strict=True):
             request.clock += clock
-        return [request for request, _ in asked]
+            if stands:
+                request.said = answer
+            else:
+                request.doubted = answer
+        return [request for request, _ in asked if request.said is not None]
 
     def _decide(self, request: _Request) -> None:
         try:
@@ -135,15 +141,15 @@ class SmallRequests:
         request.clock.append(time.time_ns())
 
     async def _finish(self, request: _Request) -> None:
-        """What has to be waited for: a classifier that takes its time, a database."""
-        processor, step = self._processor, request.step
+        """What has to be waited for: the classifier's second look, a database."""
+        processor = self._processor
         try:
-            if type(step) is Classify:
-                step = await processor.classified(request.stage, step, request.clock)
-            if type(step) is Submit:
-                step = await processor.submitted(request.stage, step)
-            if step is not None:
-                self._go_on(request, step)
+            if type(request.step) is Classify and request.doubted is not None:
+                step = request.step
+                request.said = await processor.second(step, request.doubted, request.clock)
+                self._decide(request)
+            if type(request.step) is Submit:
+                self._go_on(request, await processor.submitted(request.stage, request.step))
             asyncio.get_running_loop().call_soon(self._remember, (request,))
         except Exception as error:
             request.error = error

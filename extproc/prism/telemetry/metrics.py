@@ -81,6 +81,11 @@ class Metrics:
         self.classifying = _histogram(
             "prism.classifier.duration", (), "Wait for the classifier.", _SECONDS, "s"
         )
+        self.second_looks = _counter(
+            "prism.classifier.second_looks",
+            ("outcome",),
+            "Prompts that their words leave in doubt: had the encoder time for them?",
+        )
         self.routing = _histogram(
             "prism.route.duration", (), "From a request's coming to its decision.", _SECONDS, "s"
         )
@@ -102,6 +107,10 @@ class Metrics:
     def read(self) -> list[Family]:
         """A copy of each of them, in the order above."""
         return [metric.read() for metric in vars(self).values()]
+
+    def second_looked(self, outcome: str) -> None:
+        """Count a prompt that the classifier was not sure of at its first look."""
+        self.second_looks.add((outcome,))
 
     def decided(self, record: Record, exemplar: Exemplar | None) -> None:
         """Count a decision, once its request is over."""

@@ -1,0 +1,53 @@
+"""Puts ONNX graphs together."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+MICROSOFT = "com.microsoft"
+"""The domain of operators that only onnxruntime has."""
+OPSETS = [helper.make_opsetid("", 17), helper.make_opsetid(MICROSOFT, 1)]
+IR_VERSION = 9
+
+
+class Graph:
+    """Collects nodes and constants; each method returns the name of its result. A graph inside
+    another needs a ``prefix`` for its names."""
+
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, value: object, kind: type[np.generic] = np.float32, name: str = "") -> str:
+        name = name or f"{self._prefix}c{len(self.constants)}"
+        array = np.ascontiguousarray(np.asarray(value, kind))
+        self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def numbers(self, *values: int) -> str:
+        return self.constant(values, np.int64)
+
+    def node(self, kind: str, *inputs: str, out: str = "", **settings: object) -> str:
+        name = out or f"{self._prefix}n{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], **settings))
+        return name
+
+    def branch(self, name: str, *outputs: str) -> onnx.GraphProto:
+        """What was collected, as one branch of an ``If``."""
+        made = [helper.make_empty_tensor_value_info(output) for output in outputs]
+        return helper.make_graph(self.nodes, name, [], made, self.constants)
+
+    def block(self, whole: str, first: tuple[int, int], last: tuple[int, int]) -> str:
+        """Of each text the rectangle between two corners (word, column)."""
+        bounds = (self.numbers(*first), self.numbers(*last), self.numbers(1, 2))
+        return self.node("Slice", whole, *bounds)
+
+    def split(self, whole: str, *sizes: int) -> list[str]:
+        """What each text has, cut into pieces of so many columns."""
+        names = [f"{self._prefix}n{len(self.nodes)}_{i}" for i in range(len(sizes))]
+        cut = helper.make_node("Split", [whole, self.numbers(*sizes)], names, axis=2)
+        self.nodes.append(cut)
+        return names
