@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import matplotlib as mpl
@@ -72,19 +73,28 @@ def _reliability(report: Report) -> None:
 
 def _latency(classifier: Classifier) -> None:
     sentence = "Compare three ways to store 250 GB of logs, then write a short plan. "
-    middle, late = [], []
+    curves: dict[str, list[float]] = defaultdict(list)
     for length in LENGTHS:
         text = (sentence * (length // len(sentence) + 1))[:length]
-        times = []
-        for _ in range(ROUNDS):
-            began = time.perf_counter()
-            classifier.classify(text)
-            times.append((time.perf_counter() - began) * 1_000)
-        middle.append(statistics.median(times))
-        late.append(float(np.percentile(times, 99)))
+        for name, look in (
+            ("words alone", lambda text: classifier.first((text,))),
+            (
+                "with a second look",
+                lambda text: (classifier.first((text,)), classifier.second(text)),
+            ),
+        ):
+            times = []
+            for _ in range(ROUNDS):
+                began = time.perf_counter()
+                look(text)
+                times.append((time.perf_counter() - began) * 1_000)
+            curves[f"{name}, p50"].append(statistics.median(times))
+            curves[f"{name}, p99"].append(float(np.percentile(times, 99)))
     plt.figure(figsize=(4.6, 2.8))
-    plt.plot(LENGTHS, middle, color=BLUE, marker="o", markersize=3, label="p50")
-    plt.plot(LENGTHS, late, color=GREY, marker="o", markersize=3, label="p99")
+    for name, values in curves.items():
+        dashes = "-" if name.endswith("p50") else ":"
+        colour = GREY if name.startswith("words") else BLUE
+        plt.plot(LENGTHS, values, dashes, color=colour, marker="o", markersize=3, label=name)
     plt.xscale("log")
     plt.ylim(0)
     plt.xlabel("characters")

@@ -74,8 +74,9 @@ def test_the_benchmark_prints_every_length() -> None:
     result = classify("--benchmark")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["characters", "p50", "ms", "mean", "ms", "p99", "ms"]
-    assert [line.split()[0] for line in lines[1:]] == [
+    assert lines[0].split("  ")[-1].strip() == "with a second look"
+    assert lines[1].split() == ["characters", *["p50", "ms", "mean", "ms", "p99", "ms"] * 2]
+    assert [line.split()[0] for line in lines[2:]] == [
         "10", "100", "1,000", "10,000", "100,000", "1,000,000",
     ]  # fmt: skip
 

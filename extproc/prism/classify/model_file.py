@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import ctypes
 import hashlib
 import os
 import struct
@@ -94,10 +96,18 @@ def open_model(path: Path, threads: int) -> Model:
         raise ModelRefused(f"{path}: not a readable ONNX model: {error}") from error
     said = session.get_modelmeta().custom_metadata_map
     _check(path, session, said)
+    _give_back()
     vocabulary, pieces = _vocabulary(path, said), _pieces(path, said)
     _probe(path, session, vocabulary, pieces)
     sure_from, abstain_below = (_share(path, said, key) for key in (SURE_KEY, ABSTAIN_KEY))
     return Model(session, vocabulary, pieces, sure_from, abstain_below, digest)
+
+
+def _give_back() -> None:
+    """Return memory to the system: to unpack the weights takes half a gigabyte for a moment, which
+    glibc would keep for later. Other C libraries have no such call."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _showing_hidden(content: bytes, options: Any) -> Any:
