@@ -245,21 +245,33 @@ class Rounded:
         blocks = (len(matrix), inputs // _BLOCK)
         packed = np.concatenate([packed for packed, _ in file]).reshape(*blocks, _BLOCK // 2)
         factors = np.concatenate([factors for _, factors in file]).reshape(*blocks, 1)
-        exact = _unpacked(graph, graph.constant(packed, np.uint8),
-                          graph.constant(factors, np.float16), 2)  # fmt: skip
-        exact = graph.node("Reshape", exact, graph.numbers(*matrix.shape))
+        even = np.ones(inputs, np.float32)
         if parts[0] in SMOOTHED:
             even = _even(self._spans[f"{name}{parts[0]}"], np.abs(matrix).max(0))
             x = graph.node("Mul", x, graph.constant(1 / even))
-            exact, matrix = graph.node("Mul", exact, graph.constant(even)), matrix * even
-        steps = np.abs(matrix).max(1) / TOP
-        scaled = graph.node("Round", graph.node("Div", exact, graph.constant(steps[:, None])))
-        clipped = graph.node("Clip", scaled, graph.constant(-TOP), graph.constant(TOP))
-        rounded = graph.node("Transpose", graph.node("Cast", clipped, to=TensorProto.INT8),
-                             perm=[1, 0])  # fmt: skip
+        steps = np.abs(matrix * even).max(1) / TOP
+        rounded = _eight(graph, packed, factors / steps[:, None, None], even)
+        rounded = graph.node("Reshape", rounded, graph.numbers(*matrix.shape))
+        rounded = graph.node("Transpose", rounded, perm=[1, 0])
         bias = graph.constant(_biases(weights, name, parts))
         return str(graph.node("DynamicQuantizeMatMul", x, rounded, graph.constant(steps), "", bias,
                               domain=MICROSOFT))  # fmt: skip
+
+
+def _eight(graph: Any, packed: NDArray[np.uint8], factors: Floats, even: Floats) -> str:
+    """4-bit blocks times ``factors`` and the columns' ``even``, as 8-bit numbers: int8 [outputs,
+    blocks, 32]. In as few steps as can be: each is a copy of the matrix, and all are held until the
+    model is open."""
+    sixteen = graph.constant(16, np.uint8)
+    given = graph.constant(packed, np.uint8)
+    halves = graph.node("Concat", graph.node("Mod", given, sixteen),
+                        graph.node("Div", given, sixteen), axis=2)  # fmt: skip
+    wide = graph.node("Sub", graph.node("Cast", halves, to=TensorProto.FLOAT), graph.constant(8))
+    fine = graph.node("Cast", graph.constant(factors, np.float16), to=TensorProto.FLOAT)
+    wide = graph.node("Mul", wide, fine)
+    if even.min() != even.max():
+        wide = graph.node("Mul", wide, graph.constant(even.reshape(1, -1, _BLOCK)))
+    return str(graph.node("Cast", graph.node("Round", wide), to=TensorProto.INT8))
 
 
 class Exact:

@@ -104,8 +104,8 @@ def open_model(path: Path, threads: int) -> Model:
 
 
 def _give_back() -> None:
-    """Return memory to the system: to unpack the weights takes half a gigabyte for a moment, which
-    glibc would keep for later. Other C libraries have no such call."""
+    """Return memory to the system: to unpack the weights takes 300 MiB for a moment, which glibc
+    would keep for later. Other C libraries have no such call."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
