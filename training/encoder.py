@@ -167,8 +167,8 @@ def _sentencepiece(pieces: Sequence[str], scores: Floats) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def encode(graph: Any, encoder: Encoder, pieces: str, linear: Linear | None = None) -> str:
-    """Add the encoder to a graph (``export.Graph``); float32 [texts, ENCODED] by name."""
+def encode(graph: Graph, encoder: Encoder, pieces: str, linear: Linear | None = None) -> str:
+    """Add the encoder to a graph; float32 [texts, ENCODED] by name."""
     weights, linear = encoder.weights, linear or Rounded(encoder.spans)
     x = _embedded(graph, encoder, pieces)
     read = []
@@ -176,35 +176,35 @@ def encode(graph: Any, encoder: Encoder, pieces: str, linear: Linear | None = No
         x = _layer(graph, weights, f"l{number}.", x, linear)
         if number + 1 in READ:
             read.append(graph.node("ReduceMean", x, axes=[1], keepdims=0))
-    return str(graph.node("Concat", *read, axis=1))
+    return graph.node("Concat", *read, axis=1)
 
 
-def _embedded(graph: Any, encoder: Encoder, pieces: str) -> str:
+def _embedded(graph: Graph, encoder: Encoder, pieces: str) -> str:
     """The rows of the pieces, unpacked, with what stands for their place."""
     weights, blocks = encoder.weights, SIZE // _BLOCK
     packed = graph.node("Gather", graph.constant(encoder.packed, np.uint8), pieces)
     packed = graph.node("Reshape", packed, graph.numbers(0, 0, blocks, _BLOCK // 2))
     factors = graph.node("Gather", graph.constant(encoder.factors, np.float16), pieces)
     factors = graph.node("Unsqueeze", factors, graph.numbers(3))
-    words = graph.node("Reshape", _unpacked(graph, packed, factors, 3),
-                       graph.numbers(0, 0, SIZE))  # fmt: skip
+    factors = graph.node("Cast", factors, to=TensorProto.FLOAT)
+    words = graph.node("Mul", _halves(graph, packed, 3), factors)
+    words = graph.node("Reshape", words, graph.numbers(0, 0, SIZE))
     place = weights.numbers("emb.pos", SIZE)[:MOST_PIECES] + weights.numbers("emb.type", SIZE)[0]
     many = graph.node("Shape", pieces, start=1, end=2)
     places = graph.node("Slice", graph.constant(place), graph.numbers(0), many, graph.numbers(0))
     return _normal(graph, weights, "emb.ln", graph.node("Add", words, places))
 
 
-def _unpacked(graph: Any, packed: str, factors: str, axis: int) -> str:
-    """As ``unpacked``, in a graph; the bytes of a block lie along ``axis``."""
+def _halves(graph: Graph, packed: str, axis: int) -> str:
+    """Float32: the numbers of 4 bits in bytes, -8 to 7; the bytes of a block lie along ``axis``."""
     sixteen = graph.constant(16, np.uint8)
     halves = graph.node("Concat", graph.node("Mod", packed, sixteen),
                         graph.node("Div", packed, sixteen), axis=axis)  # fmt: skip
-    centred = graph.node("Sub", graph.node("Cast", halves, to=TensorProto.FLOAT),
-                         graph.constant(8))  # fmt: skip
-    return str(graph.node("Mul", centred, graph.node("Cast", factors, to=TensorProto.FLOAT)))
+    return graph.node("Sub", graph.node("Cast", halves, to=TensorProto.FLOAT),
+                          graph.constant(8))  # fmt: skip
 
 
-def _layer(graph: Any, weights: Weights, name: str, x: str, linear: Linear) -> str:
+def _layer(graph: Graph, weights: Weights, name: str, x: str, linear: Linear) -> str:
     """One layer of the encoder: attention, then a network for each piece (BERT's, in eval)."""
     three = linear(graph, weights, name, ("q", "k", "v"), x, SIZE)
     parts = graph.split(three, SIZE, SIZE, SIZE)
@@ -222,7 +222,7 @@ class Linear(Protocol):
     ``parts``, one below the other, plus their biases."""
 
     def __call__(
-        self, graph: Any, weights: Weights, name: str, parts: Sequence[str], x: str, inputs: int
+        self, graph: Graph, weights: Weights, name: str, parts: Sequence[str], x: str, inputs: int
     ) -> str: ...
 
 
@@ -238,7 +238,7 @@ class Rounded:
         self._spans = spans
 
     def __call__(
-        self, graph: Any, weights: Weights, name: str, parts: Sequence[str], x: str, inputs: int
+        self, graph: Graph, weights: Weights, name: str, parts: Sequence[str], x: str, inputs: int
     ) -> str:
         matrix = _stacked(weights, name, parts, inputs)
         file = [weights.blocks(f"{name}{part}.w") for part in parts]
@@ -254,24 +254,20 @@ class Rounded:
         rounded = graph.node("Reshape", rounded, graph.numbers(*matrix.shape))
         rounded = graph.node("Transpose", rounded, perm=[1, 0])
         bias = graph.constant(_biases(weights, name, parts))
-        return str(graph.node("DynamicQuantizeMatMul", x, rounded, graph.constant(steps), "", bias,
-                              domain=MICROSOFT))  # fmt: skip
+        return graph.node("DynamicQuantizeMatMul", x, rounded, graph.constant(steps), "", bias,
+                              domain=MICROSOFT)  # fmt: skip
 
 
-def _eight(graph: Any, packed: NDArray[np.uint8], factors: Floats, even: Floats) -> str:
+def _eight(graph: Graph, packed: NDArray[np.uint8], factors: Floats, even: Floats) -> str:
     """4-bit blocks times ``factors`` and the columns' ``even``, as 8-bit numbers: int8 [outputs,
     blocks, 32]. In as few steps as can be: each is a copy of the matrix, and all are held until the
     model is open."""
-    sixteen = graph.constant(16, np.uint8)
-    given = graph.constant(packed, np.uint8)
-    halves = graph.node("Concat", graph.node("Mod", given, sixteen),
-                        graph.node("Div", given, sixteen), axis=2)  # fmt: skip
-    wide = graph.node("Sub", graph.node("Cast", halves, to=TensorProto.FLOAT), graph.constant(8))
+    wide = _halves(graph, graph.constant(packed, np.uint8), 2)
     fine = graph.node("Cast", graph.constant(factors, np.float16), to=TensorProto.FLOAT)
     wide = graph.node("Mul", wide, fine)
     if even.min() != even.max():
         wide = graph.node("Mul", wide, graph.constant(even.reshape(1, -1, _BLOCK)))
-    return str(graph.node("Cast", graph.node("Round", wide), to=TensorProto.INT8))
+    return graph.node("Cast", graph.node("Round", wide), to=TensorProto.INT8)
 
 
 class Exact:
@@ -281,11 +277,11 @@ class Exact:
         self.inputs: dict[str, str] = {}
 
     def __call__(
-        self, graph: Any, weights: Weights, name: str, parts: Sequence[str], x: str, inputs: int
+        self, graph: Graph, weights: Weights, name: str, parts: Sequence[str], x: str, inputs: int
     ) -> str:
         self.inputs[f"{name}{parts[0]}"] = x
         told = graph.node("MatMul", x, graph.constant(_stacked(weights, name, parts, inputs).T))
-        return str(graph.node("Add", told, graph.constant(_biases(weights, name, parts))))
+        return graph.node("Add", told, graph.constant(_biases(weights, name, parts)))
 
 
 def _stacked(weights: Weights, name: str, parts: Sequence[str], inputs: int) -> Floats:
@@ -316,9 +312,9 @@ def measured(encoder: Encoder, texts: Iterable[str]) -> Encoder:
     return replace(encoder, spans=spans)
 
 
-def _normal(graph: Any, weights: Weights, name: str, x: str) -> str:
+def _normal(graph: Graph, weights: Weights, name: str, x: str) -> str:
     scale, bias = (graph.constant(weights.numbers(f"{name}.{part}", 0)) for part in "wb")
-    return str(graph.node("LayerNormalization", x, scale, bias, axis=-1, epsilon=1e-12))
+    return graph.node("LayerNormalization", x, scale, bias, axis=-1, epsilon=1e-12)
 
 
 def alone(encoder: Encoder, exact: Exact | None = None) -> bytes:

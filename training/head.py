@@ -7,16 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from encoder import ENCODED
 from matrix import Floats
-from network import Adam, Average, Params
-from scipy import special
+from network import (
+    AVERAGED_EVERY,
+    AVERAGED_FROM,
+    BATCH,
+    CLASSES,
+    SMOOTHING,
+    Adam,
+    Average,
+    Params,
+    layer_slopes,
+)
 
-CLASSES = 4
 HIDDEN = 256
 EPOCHS = 12
-BATCH = 256
 RATE = 1e-3
-DROPOUT, SMOOTHING = 0.3, 0.05
-AVERAGED_FROM, AVERAGED_EVERY = 0.5, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ def fit_head(encoded: Floats, targets: Floats, weights: Floats, seed: int) -> He
             order = chance.permutation(len(even))
         some = order[step % each * BATCH :][:BATCH]
         share = weights[some] / weights[some].sum()
-        slopes = _slopes(params, even[some], wanted[some], share, chance)
+        slopes, _ = layer_slopes(params, even[some], wanted[some], share, chance)
         adam.step(slopes, RATE * (1 - step / (EPOCHS * each)))
         if step >= AVERAGED_FROM * EPOCHS * each and step % AVERAGED_EVERY == 0:
             average.add(params)
@@ -60,24 +65,3 @@ def fit_head(encoded: Floats, targets: Floats, weights: Floats, seed: int) -> He
     found["first"] = found["first"] / width[:, None]
     found["first_bias"] = found["first_bias"] - middle @ found["first"]
     return Head(found)
-
-
-def _slopes(
-    params: Params, inputs: Floats, wanted: Floats, share: Floats, chance: np.random.Generator
-) -> Params:
-    inputs = inputs * _kept(inputs.shape, chance)
-    before = inputs @ params["first"] + params["first_bias"]
-    mask = (before > 0) * _kept(before.shape, chance)
-    hidden = before * mask
-    logits = hidden @ params["second"] + params["second_bias"]
-    error = (special.softmax(logits, axis=1) - wanted) * share[:, None]
-    back = error @ params["second"].T * mask
-    return {
-        "first": inputs.T @ back, "first_bias": back.sum(0),
-        "second": hidden.T @ error, "second_bias": error.sum(0),
-    }  # fmt: skip
-
-
-def _kept(shape: tuple[int, ...], chance: np.random.Generator) -> Floats:
-    keep = np.float32(1 - DROPOUT)
-    return (chance.random(shape, np.float32) < keep) / keep

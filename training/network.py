@@ -161,24 +161,30 @@ def _slopes(
     params: Params, read: _Read, wanted: Floats, share: Floats, chance: np.random.Generator
 ) -> tuple[Params, Floats]:
     """Of all parameters but the table's; and of the table's rows."""
-    kept = _kept(read.inputs.shape, chance)
-    inputs = read.inputs * kept
+    slopes, to_inputs = layer_slopes(params, read.inputs, wanted, share, chance)
+    pooled, seen = MEANS * VALUES, MEANS * VALUES + FILTERS
+    to_filters = to_inputs[:, pooled:seen] * (read.inputs[:, pooled:seen] > 0)
+    to_means = to_inputs[:, :pooled].reshape(-1, MEANS, VALUES)
+    to_table = np.concatenate([_filter_slopes(read, to_filters), _mean_slopes(read, to_means)], 1)
+    return slopes | {"bias": to_filters.sum(0)}, to_table
+
+
+def layer_slopes(
+    params: Params, inputs: Floats, wanted: Floats, share: Floats, chance: np.random.Generator
+) -> tuple[Params, Floats]:
+    """Of the hidden and the last layer; and of their inputs [texts, inputs]."""
+    kept = _kept(inputs.shape, chance)
+    inputs = inputs * kept
     before = inputs @ params["first"] + params["first_bias"]
     mask = (before > 0) * _kept(before.shape, chance)
     hidden = before * mask
     logits = hidden @ params["second"] + params["second_bias"]
     error = (special.softmax(logits, axis=1) - wanted) * share[:, None]
     back = error @ params["second"].T * mask
-    to_inputs = back @ params["first"].T * kept
-    pooled, seen = MEANS * VALUES, MEANS * VALUES + FILTERS
-    to_filters = to_inputs[:, pooled:seen] * (read.inputs[:, pooled:seen] > 0)
-    to_means = to_inputs[:, :pooled].reshape(-1, MEANS, VALUES)
-    to_table = np.concatenate([_filter_slopes(read, to_filters), _mean_slopes(read, to_means)], 1)
     return {
         "first": inputs.T @ back, "first_bias": back.sum(0),
         "second": hidden.T @ error, "second_bias": error.sum(0),
-        "bias": to_filters.sum(0),
-    }, to_table  # fmt: skip
+    }, back @ params["first"].T * kept  # fmt: skip
 
 
 def _filter_slopes(read: _Read, to_filters: Floats) -> Floats:
