@@ -119,14 +119,15 @@ def command(
     Bad lines are counted and named; the exit code is 1 only where no line could be priced.
     """
     from prism.calibrate.settings import Broken
-    from prism.cli.savings_pool import Setup, router_of
+    from prism.cli.savings_pool import Setup, caller_of
     from prism.cli.savings_text import lines_of, notes_of
     from prism.savings.figures import savings_of
     from prism.savings.reading import Unreadable
 
     setup = Setup(config, project, dict(mix or {}), datetime.now(UTC))
     try:
-        router = router_of(setup)
+        # What is wrong with the configuration is said before anything is read.
+        _, caller = caller_of(setup)
         with nullcontext() if bad is None else _opened(bad) as kept:
             tally, first = _counted(logs, dict(column), setup, jobs, kept)
     except (Broken, Unreadable) as error:
@@ -140,8 +141,7 @@ def command(
     if report is not None:
         from prism.report.savings import savings_page
 
-        table = router.caller.table
-        write(report, savings_page(savings, table.name, setup.day, cpu_price, mix))
+        write(report, savings_page(savings, caller.table.name, setup.day, cpu_price, mix))
     for line in lines_of(savings):
         click.echo(line)
 

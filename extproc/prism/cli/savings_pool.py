@@ -62,7 +62,7 @@ def counted(blocks: Iterable[Block], setup: Setup, jobs: int) -> Iterator[tuple[
     waiting = iter(blocks)
     first = list(islice(waiting, _ALONE))
     if jobs == 1 or len(first) < _ALONE:
-        router = router_of(setup)
+        router = _router_of(setup)
         for block in chain(first, waiting):
             yield Read(block.file, block.read), count(block, router)
         return
@@ -100,7 +100,7 @@ def _start(setup: Setup) -> None:
     global _router
     # Ctrl-C reaches every process of a terminal; the first of them ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _router = router_of(setup)
+    _router = _router_of(setup)
 
 
 def _count(block: Block) -> Counted:
@@ -109,8 +109,14 @@ def _count(block: Block) -> Counted:
     return count(block, _router)
 
 
-def router_of(setup: Setup) -> Router:
-    """Plan, caller, classifier and prices. Raises ``Broken``."""
+def _router_of(setup: Setup) -> Router:
+    plan, caller = caller_of(setup)
+    prices = Prices(caller.table, _listed(setup.day))
+    return Router(plan, caller, Classifier(), prices, setup.mix)
+
+
+def caller_of(setup: Setup) -> tuple[Plan, Caller]:
+    """The plan, and of it the policy and the table that decide. Raises ``Broken``."""
     plan = _plan(setup.config or shipped_table())
     policy = None
     if setup.project is not None:
@@ -121,8 +127,7 @@ def router_of(setup: Setup) -> Router:
     table = plan.default_table if policy is None else plan.tables[policy.table]
     if not table.auto_names:
         raise Broken(f"table {table.name} has no autoNames: no request is routed by its task")
-    prices = Prices(table, _listed(setup.day))
-    return Router(plan, Caller(policy, table), Classifier(), prices, setup.mix)
+    return plan, Caller(policy, table)
 
 
 def _plan(path: Path) -> Plan:
