@@ -109,8 +109,9 @@ def _lines(report: Report, model: Path) -> Iterator[str]:
 _ROBUSTNESS = (
     "Share of realistic prompts (left out, up to 100 a group) whose task stays when the text is",
     "changed, without and with the changes after which it abstains not counted. The wrappings are",
-    "others than those trained on. Code without a question: prompts labelled code, of which only",
-    "the pasted code is left. Another language: 48 own prompts, each in nine translations.",
+    "others than those trained on; the rules that take wrappings off were written with both in",
+    "view. Code without a question: prompts labelled code, of which only the pasted code is left.",
+    "Another language: 108 own and authored prompts, each in nine translations.",
     "",
 )
 _DATA = (

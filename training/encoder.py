@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import onnx
-from graph import IR_VERSION, MICROSOFT, OPSETS, Graph
+from graph import IR_VERSION, MICROSOFT, OPSETS, Graph, check
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from prism.classify.pieces import MOST_PIECES, Pieces
+from prism.classify.unpacking import BLOCK, matrices, session, unpacked
 
 Floats = NDArray[np.float32]
 
@@ -39,7 +39,6 @@ LEAST_PROMPTS = 2
 TOP = 63
 SPECIAL = 4
 UNKNOWN = 3
-_BLOCK = 32
 # How much of the width of an input's columns goes over to the matrix, and where: the inputs of
 # these are the uneven ones. Chosen by how near 8 bits come to float32 (0.994 of 1, as a cosine).
 SMOOTH = 0.75
@@ -94,14 +93,9 @@ class Weights:
 
     def matrix(self, name: str, columns: int) -> Floats:
         """A matrix [rows, columns] that the file has in 4 bits."""
-        return unpacked(*self.blocks(name)).reshape(-1, columns)
-
-
-def unpacked(packed: NDArray[np.uint8], factors: NDArray[np.float16]) -> Floats:
-    """Float32 [blocks, 32]; low halves of bytes come first."""
-    halves = np.concatenate([packed & 15, packed >> 4], axis=1).astype(np.float32)
-    found: Floats = (halves - 8) * factors[:, None].astype(np.float32)
-    return found
+        packed, factors = self.blocks(name)
+        found: Floats = unpacked(packed) * factors[:, None].astype(np.float32)
+        return found.reshape(-1, columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +126,7 @@ def choose(texts: Iterable[str]) -> Encoder:
         weights,
         _sentencepiece([weights.pieces[i] for i in kept], weights.scores[kept]),
         packed.reshape(-1, SIZE // 2)[kept],
-        factors.reshape(-1, SIZE // _BLOCK)[kept],
+        factors.reshape(-1, SIZE // BLOCK)[kept],
     )
 
 
@@ -181,13 +175,13 @@ def encode(graph: Graph, encoder: Encoder, pieces: str, linear: Linear | None = 
 
 def _embedded(graph: Graph, encoder: Encoder, pieces: str) -> str:
     """The rows of the pieces, unpacked, with what stands for their place."""
-    weights, blocks = encoder.weights, SIZE // _BLOCK
+    weights, blocks = encoder.weights, SIZE // BLOCK
     packed = graph.node("Gather", graph.constant(encoder.packed, np.uint8), pieces)
-    packed = graph.node("Reshape", packed, graph.numbers(0, 0, blocks, _BLOCK // 2))
+    packed = graph.node("Reshape", packed, graph.numbers(0, 0, blocks, BLOCK // 2))
     factors = graph.node("Gather", graph.constant(encoder.factors, np.float16), pieces)
     factors = graph.node("Unsqueeze", factors, graph.numbers(3))
     factors = graph.node("Cast", factors, to=TensorProto.FLOAT)
-    words = graph.node("Mul", _halves(graph, packed, 3), factors)
+    words = graph.node("Mul", _halves(graph, packed), factors)
     words = graph.node("Reshape", words, graph.numbers(0, 0, SIZE))
     place = weights.numbers("emb.pos", SIZE)[:MOST_PIECES] + weights.numbers("emb.type", SIZE)[0]
     many = graph.node("Shape", pieces, start=1, end=2)
@@ -195,11 +189,11 @@ def _embedded(graph: Graph, encoder: Encoder, pieces: str) -> str:
     return _normal(graph, weights, "emb.ln", graph.node("Add", words, places))
 
 
-def _halves(graph: Graph, packed: str, axis: int) -> str:
-    """Float32: the numbers of 4 bits in bytes, -8 to 7; the bytes of a block lie along ``axis``."""
+def _halves(graph: Graph, packed: str) -> str:
+    """Float32 [..., BLOCK]: the numbers of 4 bits in bytes [..., BLOCK / 2], -8 to 7."""
     sixteen = graph.constant(16, np.uint8)
     halves = graph.node("Concat", graph.node("Mod", packed, sixteen),
-                        graph.node("Div", packed, sixteen), axis=axis)  # fmt: skip
+                        graph.node("Div", packed, sixteen), axis=3)  # fmt: skip
     return graph.node("Sub", graph.node("Cast", halves, to=TensorProto.FLOAT),
                           graph.constant(8))  # fmt: skip
 
@@ -228,7 +222,7 @@ class Linear(Protocol):
 
 class Rounded:
     """In 8 bits: each output has a factor, ``x`` gets one of its own as it comes. The file has
-    the matrix in 4 bits; it becomes one of 8 when the model is opened.
+    the matrix in 4 bits; it becomes one of 8 when the model is opened (``unpacking``).
 
     A few columns of ``x`` are much larger than all others, which would leave these few steps. So
     columns are divided by what the matrix is multiplied by (Xiao et al., SmoothQuant, 2023).
@@ -242,32 +236,21 @@ class Rounded:
     ) -> str:
         matrix = _stacked(weights, name, parts, inputs)
         file = [weights.blocks(f"{name}{part}.w") for part in parts]
-        blocks = (len(matrix), inputs // _BLOCK)
-        packed = np.concatenate([packed for packed, _ in file]).reshape(*blocks, _BLOCK // 2)
+        blocks = (len(matrix), inputs // BLOCK)
+        packed = np.concatenate([packed for packed, _ in file]).reshape(*blocks, BLOCK // 2)
         factors = np.concatenate([factors for _, factors in file]).reshape(*blocks, 1)
         even = np.ones(inputs, np.float32)
         if parts[0] in SMOOTHED:
             even = _even(self._spans[f"{name}{parts[0]}"], np.abs(matrix).max(0))
             x = graph.node("Mul", x, graph.constant(1 / even))
         steps = np.abs(matrix * even).max(1) / TOP
-        rounded = _eight(graph, packed, factors / steps[:, None, None], even)
-        rounded = graph.node("Reshape", rounded, graph.numbers(*matrix.shape))
-        rounded = graph.node("Transpose", rounded, perm=[1, 0])
+        rounded = graph.unpacked(
+            f"{name}{parts[0]}", packed, factors / steps[:, None, None],
+            even if parts[0] in SMOOTHED else None,
+        )  # fmt: skip
         bias = graph.constant(_biases(weights, name, parts))
         return graph.node("DynamicQuantizeMatMul", x, rounded, graph.constant(steps), "", bias,
                               domain=MICROSOFT)  # fmt: skip
-
-
-def _eight(graph: Graph, packed: NDArray[np.uint8], factors: Floats, even: Floats) -> str:
-    """4-bit blocks times ``factors`` and the columns' ``even``, as 8-bit numbers: int8 [outputs,
-    blocks, 32]. In as few steps as can be: each is a copy of the matrix, and all are held until the
-    model is open."""
-    wide = _halves(graph, graph.constant(packed, np.uint8), 2)
-    fine = graph.node("Cast", graph.constant(factors, np.float16), to=TensorProto.FLOAT)
-    wide = graph.node("Mul", wide, fine)
-    if even.min() != even.max():
-        wide = graph.node("Mul", wide, graph.constant(even.reshape(1, -1, _BLOCK)))
-    return graph.node("Cast", graph.node("Round", wide), to=TensorProto.INT8)
 
 
 class Exact:
@@ -302,10 +285,10 @@ def _even(span: Floats, matrix: Floats) -> Floats:
 def measured(encoder: Encoder, texts: Iterable[str]) -> Encoder:
     """The encoder with ``spans`` measured on some texts."""
     exact = Exact()
-    session = _session(alone(encoder, exact))
+    exactly = _session(alone(encoder, exact))
     cut, spans = Pieces(encoder.pieces), dict[str, Floats]()
     for text in texts:
-        found = session.run(list(exact.inputs.values()), {"pieces": cut.of(text)})
+        found = exactly.run(list(exact.inputs.values()), {"pieces": cut.of(text)})
         for name, values in zip(exact.inputs, found, strict=True):
             most = np.abs(values[0]).max(0)
             spans[name] = np.maximum(spans.get(name, most), most)
@@ -330,7 +313,7 @@ def alone(encoder: Encoder, exact: Exact | None = None) -> bytes:
     made = helper.make_graph(graph.nodes, "encoder", inputs, outputs, graph.constants)
     model = helper.make_model(made, opset_imports=OPSETS)
     model.ir_version = IR_VERSION
-    onnx.checker.check_model(model)
+    check(model)
     return bytes(model.SerializeToString())
 
 
@@ -357,4 +340,4 @@ def _session(model: bytes) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
+    return session(model, matrices(model), options)

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import network as net
 import numpy as np
-import onnx
 from encoder import Encoder, encode
-from graph import IR_VERSION, OPSETS, Graph
+from graph import IR_VERSION, OPSETS, Graph, check
 from head import Head
 from measure import SURE_FROM, Cascade
 from network import Network
@@ -63,7 +62,7 @@ def export(path: Path, trained: Trained) -> None:
     _last(graph, trained)
     doubted = graph.node("Greater", graph.node("Shape", "pieces", start=1, end=2),
                          graph.numbers(0))  # fmt: skip
-    encoded = Graph("e.")
+    encoded = Graph("e.", graph)
     seen = encode(encoded, trained.encoder, "pieces")
     first, bias = (encoded.constant(trained.head.params[name]) for name in ("first", "first_bias"))
     seen = encoded.node("Relu", encoded.node("Gemm", seen, first, bias))
@@ -198,7 +197,7 @@ def _write(path: Path, graph: Graph, trained: Trained) -> None:
             PIECES_KEY: _packed(trained.encoder.pieces),
         },
     )
-    onnx.checker.check_model(model)
+    check(model)
     path.write_bytes(model.SerializeToString())
 
 

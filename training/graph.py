@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
+from prism.classify.unpacking import EVEN, FACTORS, PACKED
+
+Floats = NDArray[np.float32]
 MICROSOFT = "com.microsoft"
 """The domain of operators that only onnxruntime has."""
 OPSETS = [helper.make_opsetid("", 17), helper.make_opsetid(MICROSOFT, 1)]
@@ -14,10 +18,11 @@ IR_VERSION = 9
 
 class Graph:
     """Collects nodes and constants; each method returns the name of its result. A graph inside
-    another needs a ``prefix`` for its names."""
+    another, ``outer``, needs a ``prefix`` for its names."""
 
-    def __init__(self, prefix: str = "") -> None:
+    def __init__(self, prefix: str = "", outer: Graph | None = None) -> None:
         self._prefix = prefix
+        self._outer = outer or self
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
@@ -25,6 +30,23 @@ class Graph:
         name = name or f"{self._prefix}c{len(self.constants)}"
         array = np.ascontiguousarray(np.asarray(value, kind))
         self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def unpacked(
+        self, name: str, packed: NDArray[np.uint8], factors: Floats, even: Floats | None
+    ) -> str:
+        """A matrix in 8 bits, int8 [inputs, outputs], that who opens the model makes of what
+        ``prism.classify.unpacking`` names. It lies in the outer graph."""
+        outputs, inputs = len(packed), packed[0].size * 2
+        outer = self._outer
+        outer.constant(packed.reshape(outputs, -1), np.uint8, f"{name}{PACKED}")
+        outer.constant(factors.reshape(outputs, -1), np.float16, f"{name}{FACTORS}")
+        if even is not None:
+            outer.constant(even, np.float32, f"{name}{EVEN}")
+        outside = TensorProto(name=name, dims=(inputs, outputs), data_type=TensorProto.INT8)
+        outside.data_location = TensorProto.EXTERNAL
+        outside.external_data.add(key="location", value="unpacked")
+        outer.constants.append(outside)
         return name
 
     def numbers(self, *values: int) -> str:
@@ -51,3 +73,20 @@ class Graph:
         cut = helper.make_node("Split", [whole, self.numbers(*sizes)], names, axis=2)
         self.nodes.append(cut)
         return names
+
+
+def check(model: onnx.ModelProto) -> None:
+    """Raises where the model isn't valid ONNX. What is given when it is opened counts as inputs:
+    the checker would look for a file of it."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    constants = list(copy.graph.initializer)
+    del copy.graph.initializer[:]
+    for constant in constants:
+        if constant.data_location == TensorProto.EXTERNAL:
+            copy.graph.input.append(
+                helper.make_tensor_value_info(constant.name, constant.data_type, constant.dims)
+            )
+        else:
+            copy.graph.initializer.append(constant)
+    onnx.checker.check_model(copy)

@@ -55,9 +55,14 @@ GROUPS = REALISTIC | BENCHMARK
 # no group.
 OTHER_HANDS = (
     "own_chat", "own_instruction", "own_europe", "own_asia", "own_east", "own_code", "own_border",
-    "own_long", "own_translated",
+    "own_long", "own_log", "own_creative", "own_templated", "own_chinese", "own_tasks", "own_work",
+    "own_west", "own_orient", "own_neighbours", "own_constraints", "own_pasted", "own_hard",
+    "own_errands", "own_chinese_too", "own_documents", "own_strangers", "own_many", "own_short",
 )  # fmt: skip
 NO_GROUP = -1
+# Translations of own and authored prompts, trained on and never measured; their style is the source
+# of the original, and they are left out with its group.
+TRANSLATED = "own_translated"
 # The group that each style of this source imitates, and is left out with.
 IMITATED = "own_formats"
 STYLES: dict[str, tuple[str, ...]] = {
@@ -129,7 +134,7 @@ TRAINED_ONLY = Path(__file__).parent / "trained_only.jsonl"
 """Prompts that are kept with the code and trained on, but never measured: what is measured stays
 the same when they grow."""
 TRANSLATIONS = Path(__file__).parent / "translations.jsonl"
-"""Some prompts of ``OWN`` in other languages. They are never trained on."""
+"""Some own and authored prompts in other languages. They are never trained on."""
 
 
 def translations() -> dict[str, list[str]]:
@@ -204,7 +209,8 @@ def weights(rows: Sequence[Row]) -> NDArray[np.float32]:
     Within a class, realistic sources get ``REALISTIC_SHARE``; within each part a source
     weighs as the square root of its size.
     """
-    realistic = {source for sources in REALISTIC.values() for source in sources} | {*OTHER_HANDS}
+    realistic = {source for sources in REALISTIC.values() for source in sources}
+    realistic |= {*OTHER_HANDS, TRANSLATED}
     total: dict[tuple[Task, bool, str], float] = defaultdict(float)
     for row in rows:
         total[row.label, row.source in realistic, row.source] += row.weight
@@ -228,10 +234,11 @@ def labels(rows: Iterable[Row]) -> NDArray[np.int64]:
 
 def group_of(row: Row) -> int:
     """The number in ``GROUPS`` of the group that the row is left out with, or ``NO_GROUP``."""
-    if row.source in OTHER_HANDS:
+    source = row.style if row.source == TRANSLATED else row.source
+    if source in OTHER_HANDS:
         return NO_GROUP
     for i, (name, sources) in enumerate(GROUPS.items()):
-        imitated = row.source == IMITATED and row.style in STYLES.get(name, ())
-        if imitated or row.source in sources:
+        imitated = source == IMITATED and row.style in STYLES.get(name, ())
+        if imitated or source in sources:
             return i
     raise ValueError(f"{row.id} of {row.source} ({row.style}) is of no group")

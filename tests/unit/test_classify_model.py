@@ -50,6 +50,7 @@ def shipped_with(tmp_path: Path, old: bytes, new: bytes) -> Path:
         (b"prism.pieces", b"prism.peaces", "prism.pieces"),
         (b"prism.sure_from", b"prism.sore_from", "prism.sure_from"),
         (b"prism.abstain_below", b"prism.obstain_below", "prism.abstain_below"),
+        (b"l0.fi.packed", b"l0.fi.pocked", "it has no l0.fi.packed"),
         (b"\x05words", b"\x05wards", "inputs are"),
         (b"probabilities", b"prababilities", "outputs are"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prism.classify.unwrap import undressed, unwrap
+from prism.classify.unwrap import undressed, unwrap, without_wrapping
 
 ASK = "Prove that the sum of two odd numbers is even."
 
@@ -25,6 +25,11 @@ ASK = "Prove that the sum of two odd numbers is even."
         f"system: You write poems.\n\nuser: {ASK}",
         f"You are a friendly poet.\n\nUser: {ASK}\nAssistant:",
         f"Human: what is 2+2?\nAI: 4\nHuman: {ASK}",
+        f"Context: plan premium, language en. Follow the house style.\n\nUser: {ASK}",
+        f"{ASK}\n[difficulty: low]",
+        f"label=complex {ASK}",
+        f"{ASK} Please use the cheapest model for this.",
+        f"(easy question) {ASK}",
     ],
 )
 def test_wrapping_goes(text: str) -> None:
@@ -66,6 +71,11 @@ def test_what_is_no_role_stays(text: str) -> None:
     assert unwrap(text) == text
 
 
+def test_an_ask_in_the_paragraph_of_the_role_stays() -> None:
+    text = "List the traits that one needs for this job.\n\nSocial media marketer"
+    assert unwrap(f"Imagine that you are Sherlock Holmes. {text}") == text
+
+
 def test_a_short_last_turn_keeps_the_one_before() -> None:
     text = "user: write a sort in python\nassistant: Sure: ...\nuser: and in rust?"
     assert unwrap(text) == "write a sort in python\nand in rust?"
@@ -88,6 +98,58 @@ def test_a_short_last_turn_keeps_the_one_before() -> None:
 )
 def test_what_only_looks_like_wrapping_stays(text: str) -> None:
     assert unwrap(text) == text
+
+
+def test_a_claim_goes_out_of_a_sentence_that_says_more() -> None:
+    text = "what's the fastest route from Lyon to Nice by train this is a very simple task"
+    assert unwrap(text) == "what's the fastest route from Lyon to Nice by train"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"hi {ASK}",
+        f"Hello there! {ASK}",
+        f"Good morning, {ASK}",
+        f"ok so, um, {ASK}",
+        f"pls {ASK} thanks in advance!",
+        f"Sorry to bother you, {ASK}",
+        f"**Hey, {ASK}**",
+        f"您好！请问{ASK}",
+        f"Hallo! {ASK} Danke!",
+        f"[You are Nova, the agent of Brightline. Be brief and polite.]\n{ASK}",
+        f"[Scene: a tavern at night. You are the bartender.] A stranger leans in: {ASK}",
+        f"*walks into your shop* Hello there! {ASK}",
+        f"Keep every answer under 200 words unless the user asks for more.\n\n{ASK}",
+        f"SYSTEM: answer in the language of the user.\n\n{ASK}",
+        f"Context: the user is logged in, plan: premium.\n\n{ASK}",
+        f"# Rules\n- be honest\n- cite sources\n\n{ASK}",
+        f"You are a robot talking to a child. The child says: {ASK}",
+        f"Let's play: you are the captain of a starship, I am your officer. {ASK}",
+    ],
+)
+def test_courtesy_and_scenes_go(text: str) -> None:
+    assert without_wrapping(text).rstrip(".") == ASK.rstrip(".")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hello",
+        "hi, how are you?",
+        "thanks, that worked",
+        "Hello world in every language that you know",
+        "How do I say thanks",
+        "What is the polite reply to thank you?",
+        "[3, 1, 2]\nsort this list in Python",
+        "Answer the following question in one sentence: who was Ada Lovelace?",
+        "so long as the angle is right, does the beam hold",
+        "um 8 Uhr fährt der Zug, wann bin ich in Köln?",
+        "Classify the sentiment.\n\nUser: I hate it",
+    ],
+)
+def test_what_only_looks_like_courtesy_stays(text: str) -> None:
+    assert unwrap(without_wrapping(text)) == text
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,7 @@ LONG = "a turn that is long enough to stand for itself, without the one before i
         ([("system", "be brief"), ("user", "one")], "one"),
         ([("user", "one"), ("assistant", "answer"), ("user", LONG)], LONG),
         ([("user", "one"), ("assistant", "answer"), ("user", "and in Rust?")], "one\nand in Rust?"),
+        ([("user", "one"), ("user", "what is 15% of 80?")], "what is 15% of 80?"),
         ([("user", "zero"), ("user", "one"), ("user", "two")], "one\ntwo"),
         ([("user", LONG), ("tool", "42")], LONG),
         ([("user", "one"), ("user", "")], "one"),

@@ -2,7 +2,7 @@
 
 ``Classifier`` wraps one ONNX file that holds everything the model needs; the shipped one is
 ``classify/model/task.onnx``, made by ``training/train.py``. Callers give the text of the
-last user turn, after the turn before it where it is very short, and no system prompt. Only
+last user turn, after the turn before it where it leans on that, and no system prompt. Only
 ``HEAD_CHARS`` of its head and ``TAIL_CHARS`` of its tail are read; callers may clip alike.
 
 onnxruntime is imported when the first ``Classifier`` is made, not with this package.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from prism.classify.unwrap import AFTER, ALONE, BEFORE, undressed, unwrap, without_role
+from prism.classify.unwrap import AFTER, ALONE, BEFORE, unwrap, without_wrapping
 from prism.classify.vocabulary import NOTHING, Vocabulary
 
 # What is read of a text, in characters: callers may clip with the same numbers.
@@ -67,7 +67,7 @@ class Reader:
     def features_of(self, texts: Sequence[str]) -> Features:
         """Compute the features of one or more strings, whatever is in them; lone surrogates and
         NULs count as signs."""
-        read = [without_role(undressed(clip(text))) for text in texts]
+        read = [without_wrapping(clip(text)) for text in texts]
         rows = [self._rows(text) for text in read]
         words = _matrix(rows)
         if (wrapped := self._wrapped(words)) or words.shape[1] > MOST_WORDS + 2:

@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prism.classify.features import SHAPE
 from prism.classify.pieces import END, START, Pieces
+from prism.classify.unpacking import matrices, session
 from prism.classify.vocabulary import Vocabulary
 from prism.routing.catalog import TASKS
 
 # Changes with the features: a model trained on others would answer nonsense.
-FORMAT = "5"
+FORMAT = "6"
 # Keys of the model's metadata.
 FORMAT_KEY = "prism.format"
 CLASSES_KEY = "prism.classes"
@@ -48,7 +50,6 @@ NO_PIECES = np.zeros((1, 0), np.int64)
 # Protobuf's messages merge when their bytes are joined. These are a model whose graph (7) has one
 # output (12): its name (1), and its type (2), which is a tensor's (1) of float32 (1 = 1).
 _SHOW_HIDDEN = b"\x3a\x10\x62\x0e\x0a\x06hidden\x12\x04\x0a\x02\x08\x01"
-_ON = ["CPUExecutionProvider"]
 
 
 class ModelRefused(ValueError):
@@ -77,10 +78,34 @@ def open_model(path: Path, threads: int) -> Model:
     """Open and check a model. Raises ``ModelRefused``; ``FileNotFoundError`` where none is."""
     # Newer releases report use to their maker unless told not to; a gateway must not.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
+    try:
+        found = matrices(content)
+        made = _showing_hidden(content, found, threads)
+        made = made or session(content, found, _options(threads))
+    # onnxruntime's errors have no common base but this.
+    except Exception as error:
+        raise ModelRefused(f"{path}: not a readable ONNX model: {error}") from error
+    said = made.get_modelmeta().custom_metadata_map
+    _check(path, made, said)
+    _give_back()
+    vocabulary, pieces = _vocabulary(path, said), _pieces(path, said)
+    _probe(path, made, vocabulary, pieces)
+    sure_from, abstain_below = (_share(path, said, key) for key in (SURE_KEY, ABSTAIN_KEY))
+    return Model(made, vocabulary, pieces, sure_from, abstain_below, digest)
+
+
+def _give_back() -> None:
+    """Return memory to the system: reading the file takes several times its size for a moment,
+    which glibc would keep for later. Other C libraries have no such call."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _options(threads: int) -> Any:
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -88,34 +113,13 @@ def open_model(path: Path, threads: int) -> Model:
     # Threads that spin would take the cores that requests need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    session = _showing_hidden(content, options)
-    try:
-        session = session or onnxruntime.InferenceSession(content, options, _ON)
-    # onnxruntime's errors have no common base but this.
-    except Exception as error:
-        raise ModelRefused(f"{path}: not a readable ONNX model: {error}") from error
-    said = session.get_modelmeta().custom_metadata_map
-    _check(path, session, said)
-    _give_back()
-    vocabulary, pieces = _vocabulary(path, said), _pieces(path, said)
-    _probe(path, session, vocabulary, pieces)
-    sure_from, abstain_below = (_share(path, said, key) for key in (SURE_KEY, ABSTAIN_KEY))
-    return Model(session, vocabulary, pieces, sure_from, abstain_below, digest)
+    return options
 
 
-def _give_back() -> None:
-    """Return memory to the system: to unpack the weights takes 300 MiB for a moment, which glibc
-    would keep for later. Other C libraries have no such call."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def _showing_hidden(content: bytes, options: Any) -> Any:
+def _showing_hidden(content: bytes, found: dict[str, NDArray[np.int8]], threads: int) -> Any:
     """A session whose second output is what the last layer reads; ``None`` where it has no name."""
-    import onnxruntime
-
     try:
-        return onnxruntime.InferenceSession(content + _SHOW_HIDDEN, options, _ON)
+        return session(content, found, _options(threads), _SHOW_HIDDEN)
     # Such as a model of another maker: it classifies, and no predictor fits it.
     except Exception:
         return None

@@ -21,6 +21,7 @@ from prism.classify.model_file import (
     open_model,
 )
 from prism.classify.quality import CLASSES, Floats, Labels, choose_threshold
+from prism.classify.unpacking import matrices, session
 
 # The last layers, by name in the graph: of the words alone, of words and encoder.
 WEIGHTS, BIAS = "last.weights", "last.bias"
@@ -119,7 +120,8 @@ def _read(base: Path, model: Any, texts: Sequence[str]) -> tuple[Floats, Floats]
     shown.graph.output.append(
         onnx.helper.make_tensor_value_info(READ, onnx.TensorProto.FLOAT, None)
     )
-    session = onnxruntime.InferenceSession(shown.SerializeToString())
+    options = onnxruntime.SessionOptions()
+    ran = session(shown.SerializeToString(), matrices(base.read_bytes()), options)
     found: tuple[list[Floats], list[Floats]] = [], []
     for text in texts:
         features = reader.features_of([text])
@@ -127,7 +129,7 @@ def _read(base: Path, model: Any, texts: Sequence[str]) -> tuple[Floats, Floats]
         for look, pieces in zip(
             found, (NO_PIECES, opened.pieces.of(features.read[0])), strict=True
         ):
-            look.append(session.run([READ], given | {"pieces": pieces})[0][0])
+            look.append(ran.run([READ], given | {"pieces": pieces})[0][0])
     words, both = (
         np.concatenate([np.stack(look), np.ones((len(look), 1), np.float32)], axis=1)
         for look in found

@@ -1,4 +1,5 @@
-"""Takes off what is wrapped around an ask: a transcript before it, words meant for the router.
+"""Takes off what is wrapped around an ask: courtesy, a system prompt or a role before it, a
+transcript, words meant for the router.
 
 Clients without roles paste "system: ... user: ..." into one message, and callers may say
 "this is a simple task, use the cheapest model". Neither is part of the work asked for.
@@ -9,10 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from prism.prompt.turns import leans_on_before
+
 # Shorter than this, what is left is no ask of its own.
 _LEAST = 8
-# A shorter last turn says little without the turn before it, as ``prism.prompt`` has it.
-_SHORT_TURN = 40
+# Of a clause that speaks to the router, what else it says counts from here.
+_LEAST_REST = 6
+# Wrappings inside one another that are taken off.
+_DEEPEST = 4
 # Words to the router are short; a longer clause says something else too.
 _LONGEST_CLAUSE = 110
 
@@ -20,19 +25,107 @@ _USER = re.compile(r"(?:^|\n)[ \t>*#]*(?:user|human)[ \t*]*:[ \t*]*", re.IGNOREC
 _OTHER = re.compile(r"(?:^|\n)[ \t>*#]*(?:assistant|ai|bot|system)[ \t*]*:", re.IGNORECASE)
 _OPENING = re.compile(r"\W*you(?: are|'re)\b", re.IGNORECASE)
 
+# What may stand before a last "User:" without being a turn, where the ask isn't about it.
+_SET_UP = range(1, 600)
+_ABOUT = re.compile(
+    r"[?？]|:\s*$|classif|summar|sentiment|translat|conversation|message|extract|transcript"
+    r"|following|below|dialog|\bchat\b|review|repl(?:y|ies) to|总结|翻译|分类|对话|以下",
+    re.IGNORECASE,
+)
+
+# Greetings, thanks and excuses before the ask, and what an actor does before speaking.
+_COURTESY = re.compile(
+    r"""\W{0,9}(?:
+      (?:
+        (?:hi|hello|hey|hiya|heya|greetings|good\ (?:morning|afternoon|evening|day)|hola
+          |buen[oa]s\ (?:d[ií]as|tardes|noches)|bonjour|salut|hallo|guten\ (?:tag|morgen|abend)
+          |olá|bom\ dia|boa\ (?:tarde|noite)|ciao|merhaba|привет|здравствуйте|добрый\ день
+          |नमस्ते|مرحبا|السلام\ عليكم)
+        (?:\ (?:there|again|everyone|all|guys|team|friend|chatgpt|claude|gemini|gpt|ai|bot))?\b
+        (?!\ world)
+      | (?:please|pls|plz|kindly|hmm+|asap|ok(?:ay)?\ so|thank(?:s|\ you)\ in\ advance
+          |quick\ (?:one|question)\ ?:)(?!\w)
+      | (?:um+|uh+|er+m*|so|well|ok(?:ay)?|thanks?(?:\ you)?(?:\ (?:so\ much|a\ lot|again))?|thx
+          |excuse\ me|sorry\ (?:to\ (?:bother|disturb)|for\ (?:bothering|disturbing))\ (?:you|u)
+          |gracias|merci|danke|obrigad[oa]|спасибо)(?=\s*[,.!:…\n])
+      | 您好|你好|请问|こんにちは|すみません
+      )[\s,.!:;…，。！～~-]*
+    | \*[a-z][^*\n]{3,80}\*\s+
+    )+""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# The same after it. "How do I say thanks" asks about the word.
+_THANKS = re.compile(
+    r"""(?:(?<!\bsay)(?<!\ba)(?<!\bof)(?<!\bwith)(?<!\bword)(?<!\bsaying)(?<!\bmean)(?<!\bfor)
+      [\s,.!;…，。！-]+
+      (?:please|pls|plz|thx|ty|asap|cheers|thanks?(?:\ you)?\ (?:in\ advance|so\ much|a\ lot)|thanks
+        |(?<=[.!?\n,]\ )thank\ you|por\ favor|gracias|merci|danke|bitte|obrigad[oa]|спасибо
+        |пожалуйста|sorry\ (?:to\ bother|for\ bothering)\ you|谢谢|ありがとう(?:ございます)?)
+    )+[\s.!)…，。！]*$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_THANKS_CHARS = 60
+# What both end with, and what courtesies and scenes begin with: most texts have neither, and this
+# is found out ten times as fast.
+_LAST = (
+    "please", "pls", "plz", "thx", "ty", "asap", "cheers", "thanks", "thank you", "in advance",
+    "so much", "a lot", "por favor", "gracias", "merci", "danke", "bitte", "obrigado", "obrigada",
+    "спасибо", "пожалуйста", "bothering you", "to bother you", "谢谢", "ありがとう", "ございます",
+)  # fmt: skip
+_LAST_SIGNS = " \t\n.!)…，。！"
+_FIRST = re.compile(r"\W{0,9}([^\W\d_]{1,14})")
+_FIRST_WORDS = frozenset({
+    "hi", "hello", "hey", "hiya", "heya", "greetings", "good", "hola", "buenos", "buenas",
+    "bonjour", "salut", "hallo", "guten", "olá", "bom", "boa", "ciao", "merhaba", "привет",
+    "здравствуйте", "добрый", "नमस", "مرحبا", "السلام", "please", "pls", "plz", "kindly", "asap",
+    "ok", "okay", "thank", "thanks", "thx", "quick", "so", "well", "excuse", "sorry", "gracias",
+    "merci", "danke", "obrigado", "obrigada", "спасибо",
+    "system", "house", "rules", "guidelines", "instructions", "style", "tone", "context", "always",
+    "respond", "reply", "answer", "write", "keep",
+})  # fmt: skip
+_FIRST_LETTERS = ("hm", "um", "uh", "er", "您好", "你好", "请问", "こん", "すみ")
+# Courtesy goes where this much is left.
+_LEAST_ASK = 15
+# Sentences in brackets before the ask set the scene; a list or an array isn't the like.
+_NOTE = re.compile(r"\[(?=[^\]\n]*(?:\s|[\u3040-\u9fff]))([^\[\]\n]{10,300})\]\s*")
+_NOTE_ENDS = (".", "!", "。", "！")
+# A first paragraph on the manner of all answers, or on who asks.
+_MANNERS = re.compile(
+    r"""system(?:\ prompt)?:[^\n]{1,400}\n\s*\n
+    | \#{0,3}\s*(?:house\ )?(?:rules|guidelines|instructions|style(?:\ guide)?|tone)\ ?:?\s*\n
+      (?:\s*(?:[-*•]|\d+[.)]).{1,200}\n){1,12}\s*\n
+    | context:(?=[^\n]{0,160}\b(?:user|logged|locale|language|session|plan|today|style)\b)
+      [^\n?]{1,200}\n\s*\n
+    | (?:always\ |please\ )?
+      (?:respond|reply|answer|write\ all\ answers
+        |keep\ (?:every|your|all|the|each)\ (?:answer|repl|respon)\w*)
+      \b(?=[^\n?]{0,200}\b(?:brief|short|concise|plain|markdown|emojis?|polite|language|words|kind
+        |friendly|tone|honest|json|formal|informal|style|sentences?)\w*\b)
+      (?!.{0,250}(?:question|following|below|this|passage|these|task))
+      [^\n?]{1,250}\n\s*\n""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
 # How a role is given before the ask. "You are given a list" gives none.
 _ROLE = re.compile(
-    r"""\W*(?:
+    r"""\W{0,9}(?:
       (?i:(?:imagine\ (?:that\ )?)?(?:you\ are|you['’]re))\ (?:(?i:an?|the|my|our|now)\ |[A-Z])
     | (?i:pretend\ (?:that\ )?(?:you|to\ be)|act\ as|i\ want\ you\ to\ act|stay\ in\ character
       |take\ (?:on\ )?the\ role|speak\ like|role-?play|from\ now\ on|let['’]?s\ play
-      |actúa\ como|eres\ un|du\ bist\ ein|stell\ dir\ vor,\ du|tu\ es\ une?|agis\ comme|ты\ \w+ый
-      |представь|você\ é\ um|finja|sei\ un)\b
+      |as\ if\ you\ were|actúa\ como|eres\ un|du\ bist\ ein|stell\ dir\ vor,\ du
+      |tu\ es\ une?|agis\ comme|ты\ \w+ый|представь|você\ é\ um|finja|sei\ un)\b
     | あなたは | 你是 | 请扮演 | 假设你是 | أنت
     )""",
     re.VERBOSE,
 )
 _PARAGRAPH = re.compile(r"(?:(?!task)[^\n?？]){1,250}\n\s*\n")
+# How its sentences begin if they go on about the role; others may be the ask.
+_GOES_ON = re.compile(
+    r"(?:be|answer|respond|reply|keep|never|always|do|don['’]t|use|you|your|no|not|today|think|speak"
+    r"|cite|stay|prefer|avoid|knowledge|if|when|the user|users|responde|responda"
+    r"|antworte|réponds|отвечай)\b|丁寧|回答|请|أجب",
+    re.IGNORECASE,
+)
 _SENTENCE = re.compile(r"[^.!:。！：\n\]]{1,160}[.!:。！：\n\]]+\s*")
 # A role whose game is told in the next sentences ("I will give you a topic and you will …") is
 # the ask itself.
@@ -44,7 +137,7 @@ _GAME = re.compile(
 _GAME_CHARS = 200
 # What follows a role must be an ask of its own; in a longer text the role is a small part, and
 # often belongs to the work asked for.
-_ASK = range(15, 600)
+_ASK_BYTES, _ASK_CHARS = 15, 600
 # Markdown around the whole: quotation, heading, list, emphasis, and their ends.
 _DRESS = re.compile(
     r"(?:\s|>|\#+\s|-+\s|\*+|</?b>|(?:question|task|prompt|user\ request):?\s*\n)+", re.IGNORECASE
@@ -52,6 +145,10 @@ _DRESS = re.compile(
 _UNDRESSED = re.compile(r"\s*(?:\#+\s*(?:answer|response):?|\*+|-{3,}|</b>)\s*$", re.IGNORECASE)
 _DRESS_ENDS = ("*", "---", "</b>", "nswer", "nswer:", "esponse", "esponse:")
 _ENDS = r".!?\n;:()\[\],。！？；：，（）"
+# Who speaks to the one who plays the role.
+_SAYS = re.compile(
+    r"(?:[\w'’]+\ ){1,5}(?:says?|asks?|leans|tells|whispers|shouts)\b[^.:,\n]{0,20}[:,]\s*"
+)
 _CLAUSE = re.compile(rf"[^{_ENDS}]*(?:[{_ENDS}]+|$)")
 # Every transcript, and every clause to the router, has a word of one kind and then, next to it
 # or one word further, another of the same kind. Looking for such two is much cheaper than the
@@ -66,7 +163,7 @@ BEFORE = (
 AFTER = (
     ("task", "tasks", "question", "questions", "request", "requests", "one", "ones", "prompt",
      "job", "query", "model", "llm", "", ".", "!", ",", ":", ")", "]", "\"", "'"),
-    (":", "*:", "**:"),
+    (":", "*:", "**:", "="),
     ("think", "reasoning"),
 )  # fmt: skip
 ALONE = frozenset({
@@ -75,8 +172,21 @@ ALONE = frozenset({
 })  # fmt: skip
 """One of these is enough."""
 
-
+_LEVEL = (
+    "simple|easy|trivial|basic|low|medium|high|hard|complex|code|coding|reasoning|small|mini"
+    "|nano|cheap(?:est)?"
+)
 _EASE = "(?:simple|easy|trivial|basic|straightforward|quick|tiny|hard|complex|difficult)"
+_CLAIM = re.compile(
+    rf"""
+      [\[({{<]\s*(?:[a-z]+\ )?{_EASE}\ (?:task|question|request|one|prompt|job|query)\s*[\])}}>]
+    | [\[({{<]?\s*\b(?:task|label|difficulty|complexity)\s*
+      (?:=\s*["']?(?:{_LEVEL})\b["']?\s*[\])}}>]?
+      |:\s*["']?(?:{_LEVEL})\b["']?\s*(?:[\])}}>]|(?=[\n,;]|$)))
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
 _TO_ROUTER = re.compile(
     rf"""
       \b{_EASE}(?:\ [a-z]+)?\ (?:task|question|request|one|prompt|job|query)s?\b
@@ -90,6 +200,24 @@ _TO_ROUTER = re.compile(
     | ^\W*(?:task|label|difficulty|complexity)\W*$
     | \btarea\ (?:muy\ )?(?:sencilla|fácil|simple)\b | \btâche\ (?:très\ )?simple\b
     | \b(?:einfache|leichte)\ aufgabe\b | \bпроста[яй]\ задач | 简单的?(?:任务|问题)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+# Claims that are cut out of a clause that says more: "prove it this is a simple task".
+_SAID = re.compile(
+    rf"""
+      \b(?:this|that|it)(?:\ is|['’]s|\ should\ be)\ (?:just\ )?(?:an?\ )?
+      (?:(?:really|very|super|so|quite|pretty|extremely)\ )*{_EASE}(?:\ [a-z]+)?
+      \ (?:task|question|request|one|prompt|job|query)s?\b
+      (?:\ that\ needs\ [^.!?,\n]{{1,40}}|,?\ (?:just\ )?(?:use|answer)\ [^.!?,\n]{{1,40}})?[.!:]*
+    | \bno\ need\ to\ think\b[^.!?,\n]{{0,30}}[.!]*
+    | \b(?:note\ to\ (?:the\ )?router\W+)?
+      (?:classify|label|tag|treat|mark)\ (?:this|it)\ as\ (?:an?\ )?\W?{_EASE}\b
+      (?:\ (?:task|question|request))?[.!]*
+    | \b(?:please\ )?(?:(?:route|send)\ (?:this|it)\ to|(?:don['’]t\ |do\ not\ )?use)
+      \ (?:the|your|an?)\ (?:cheap(?:est)?|small(?:est)?|biggest|strongest|expensive|best)
+      \ (?:llm|model)\b
+      (?:\ for\ this)?[.!]*
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -108,15 +236,22 @@ def unwrap(text: str) -> str:
 
     Text that is all wrapping comes back as it was.
     """
-    turn = without_role(_last_turn(text))
+    turn = without_wrapping(_last_turn(text))
     lowered = turn.lower()
     keys = [key for key in _KEYS if key in lowered]
     if not keys:
         return turn
-    clauses = _CLAUSE.findall(turn)
-    kept = [clause for clause in clauses if not _is_to_router(clause, keys)]
-    bare = "".join(kept).strip().rstrip("([（/ ")
-    return bare if len(kept) < len(clauses) and len(bare) >= _LEAST else turn
+    clauses = _CLAUSE.findall(_CLAIM.sub("", turn))
+    bare = "".join(_kept(clause, keys) for clause in clauses).strip().rstrip("([（/ ")
+    return bare if len(bare) >= _LEAST else turn
+
+
+def _kept(clause: str, keys: Sequence[str]) -> str:
+    """What of a clause does not speak to the router."""
+    if not _is_to_router(clause, keys):
+        return clause
+    rest = _SAID.sub("", clause)
+    return rest if len(rest.strip()) >= _LEAST_REST and not _is_to_router(rest, keys) else ""
 
 
 def _is_to_router(clause: str, keys: Sequence[str]) -> bool:
@@ -126,17 +261,73 @@ def _is_to_router(clause: str, keys: Sequence[str]) -> bool:
     return any(key in lowered for key in keys) and _TO_ROUTER.search(clause) is not None
 
 
+def without_wrapping(text: str) -> str:
+    """The text without courtesy, markdown around the whole, and what sets a scene or gives a role
+    before the ask, also where one is inside another."""
+    for _ in range(_DEEPEST):
+        inner = without_role(_without_scene(undressed(without_courtesy(text))))
+        if inner is text:
+            break
+        text = inner
+    return text
+
+
+def without_courtesy(text: str) -> str:
+    """The text without greetings, thanks and the like before and after it."""
+    opening = _COURTESY.match(text) if _may_open(text) else None
+    bare = text if opening is None or not opening.end() else text[opening.end() :]
+    if bare[-_THANKS_CHARS:].rstrip(_LAST_SIGNS).lower().endswith(_LAST):
+        ending = _THANKS.search(bare, max(0, len(bare) - _THANKS_CHARS))
+        if ending is not None:
+            bare = bare[: ending.start()]
+    return bare if len(bare) >= _LEAST_ASK else text
+
+
+def _may_open(text: str) -> bool:
+    """Whether something before the ask may begin here."""
+    if "*" in text[:10] or text[:1] == "[":
+        return True
+    first = _FIRST.match(text)
+    if first is None:
+        return False
+    word = first[1].lower()
+    return word in _FIRST_WORDS or word.startswith(_FIRST_LETTERS)
+
+
+def _without_scene(text: str) -> str:
+    if not _may_open(text):
+        return text
+    found = _MANNERS.match(text)
+    if found is None:
+        found = _NOTE.match(text)
+        if found is None or not (found[1].endswith(_NOTE_ENDS) or _ROLE.match(found[1])):
+            return text
+        found = _SAYS.match(text, found.end()) or found
+    return text[found.end() :] if _is_ask(text[found.end() :]) else text
+
+
+def _is_ask(rest: str) -> bool:
+    # In bytes, since ten Chinese letters say as much as thirty Latin ones.
+    return len(rest) < _ASK_CHARS and len(rest.encode("utf-8", "replace")) >= _ASK_BYTES
+
+
 def without_role(text: str) -> str:
     """The text after a role that its first paragraph or sentence gives ("You are a pirate.")."""
     if not _ROLE.match(text):
         return text
-    paragraph = _PARAGRAPH.match(text)
-    opening = paragraph or _SENTENCE.match(text)
-    if opening is None or len(text) - opening.end() not in _ASK:
+    paragraph, sentence = _PARAGRAPH.match(text), _SENTENCE.match(text)
+    if paragraph and sentence and sentence.end() < paragraph.end():
+        more = text[sentence.end() : paragraph.end()]
+        # "You are Nova. Be brief.": all of it; "You are Nova. List her traits.": not the ask.
+        paragraph = paragraph if _GOES_ON.match(more) else None
+    opening = paragraph or sentence
+    if opening is None or not _is_ask(text[opening.end() :]):
         return text
     end = opening.end()
     if paragraph is None and _GAME.search(text, end, end + _GAME_CHARS):
         return text
+    if spoken := _SAYS.match(text, end):
+        end = spoken.end()
     return text[end:]
 
 
@@ -155,11 +346,24 @@ def _last_turn(text: str) -> str:
         return text
     marks = list(_USER.finditer(text))
     # A conversation that the ask is about comes after the ask, so does not open the text.
-    if not marks or not (_OTHER.match(text) or _USER.match(text) or _OPENING.match(text)):
+    if not marks or not (
+        _OTHER.match(text) or _USER.match(text) or _OPENING.match(text) or _set_up(text, marks)
+    ):
         return text
     turns = [
         _OTHER.split(text[mark.end() : end], maxsplit=1)[0].strip()
         for mark, end in zip(marks, [*(m.start() for m in marks[1:]), len(text)], strict=True)
     ]
-    last = "\n".join(turns[-2:]) if len(turns[-1]) < _SHORT_TURN else turns[-1]
+    last = "\n".join(turns[-2:]) if leans_on_before(turns[-1]) else turns[-1]
     return last if len(last) >= _LEAST else text
+
+
+def _set_up(text: str, marks: Sequence[re.Match[str]]) -> bool:
+    """Whether a text whose only turn is its last has a system prompt before that."""
+    before = text[: marks[0].start()]
+    return (
+        len(marks) == 1
+        and len(before) in _SET_UP
+        and before.endswith("\n")
+        and not _ABOUT.search(before)
+    )

@@ -15,10 +15,9 @@ import msgspec
 from prism.prompt.document import BadBody, Document
 from prism.prompt.members import ceiling, decode, member, utf8_length
 from prism.prompt.standing import FIRST, NOTHING, Standing, opening, standing
+from prism.prompt.turns import leans_on_before
 from prism.routing.catalog import Capability, Mode
 
-# A short last turn ("and in Rust?") says little without the turn before it.
-SHORT_TURN_CHARS = 40
 # OpenAI's price of a 1024x1024 image at high detail, and of the framing of each message.
 IMAGE_TOKENS = 765
 MESSAGE_TOKENS = 4
@@ -157,7 +156,7 @@ def read_messages(encoded: bytes | msgspec.Raw) -> list[Message]:
 
 
 def classifier_text(messages: list[Message]) -> str:
-    """What the classifier sees: the last user turn, after the one before it when it is short.
+    """What the classifier sees: the last user turn, after the one before it when it leans on that.
 
     System prompts, answers and tool results are not shown to it: they say what the app is,
     not what this turn asks. Without a user turn, the last message with text counts.
@@ -167,7 +166,7 @@ def classifier_text(messages: list[Message]) -> str:
     last = next(turns, None)
     if last is None:
         return next((text for message in reversed(messages) if (text := text_of(message))), "")
-    if len(last) < SHORT_TURN_CHARS and (before := next(turns, None)) is not None:
+    if leans_on_before(last) and (before := next(turns, None)) is not None:
         return f"{before}\n{last}"
     return last
 
