@@ -44,13 +44,20 @@ QUICK = Plan(rounds=2, headline_s=0.9, other_s=0.6, warm_up_s=0.6)
 
 
 class Measuring:
-    """Measures running gateways; ``say`` gets a line for each step."""
+    """Measures running gateways; ``say`` gets a line for each step. ``turns``: as
+    ``requests`` has them."""
 
-    def __init__(self, running: Running, plan: Plan, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        running: Running,
+        plan: Plan,
+        say: Callable[[str], None],
+        turns: Sequence[str] | None = None,
+    ) -> None:
         self._running = running
         self._plan = plan
         self._say = say
-        pool = {size: requests(length) for size, length in SIZES.items()}
+        pool = {size: requests(length, turns) for size, length in SIZES.items()}
         self._loads = {g.name: _loads(g, pool) for g in running.gateways}
 
     async def run(self) -> list[Slot]:

@@ -101,9 +101,9 @@ def last_turns() -> list[str]:
     return turns
 
 
-def requests(size: int) -> list[Request]:
-    """A request with a body of ``size`` bytes for each of the last turns."""
-    return [_request(_body(turn, size)) for turn in last_turns()]
+def requests(size: int, turns: Sequence[str] | None = None) -> list[Request]:
+    """A request with a body of ``size`` bytes for each of ``turns``, by default ``last_turns``."""
+    return [_request(_body(turn, size)) for turn in (last_turns() if turns is None else turns)]
 
 
 def _request(body: str) -> Request:

@@ -58,6 +58,7 @@ OTHER_HANDS = (
     "own_long", "own_log", "own_creative", "own_templated", "own_chinese", "own_tasks", "own_work",
     "own_west", "own_orient", "own_neighbours", "own_constraints", "own_pasted", "own_hard",
     "own_errands", "own_chinese_too", "own_documents", "own_strangers", "own_many", "own_short",
+    "own_longform", "own_chinese_third", "own_rules",
 )  # fmt: skip
 NO_GROUP = -1
 # Translations of own and authored prompts, trained on and never measured; their style is the source
