@@ -82,8 +82,7 @@ def _cost(data: Path, share: float) -> Figures:
     classifier = Classifier()
     classifier.classify("")
     loaded = (time.perf_counter() - began) * 1_000
-    # The most that the process has held (Linux counts in KiB).
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = _most_resident_mib()
     memory = _resident_mib() - before
     with (data / "authored.jsonl").open(encoding="utf-8") as lines:
         texts = [json.loads(line)["text"] for line in lines]
@@ -112,6 +111,13 @@ def _resident_mib() -> float:
     """What the process holds of memory (Linux)."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize() / 2**20
+
+
+def _most_resident_mib() -> float:
+    """The most that the process has held (Linux). Not getrusage, which counts from before exec."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(peak) / 1024
 
 
 def _ours(task: Folds, jobs: int, folds: Names) -> Figures:
