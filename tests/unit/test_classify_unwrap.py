@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from prism.classify.unwrap import undressed, unwrap, without_wrapping
+from prism.classify.unwrap import unwrap
+from prism.classify.wrapping import undressed, without_wrapping
 
 ASK = "Prove that the sum of two odd numbers is even."
 

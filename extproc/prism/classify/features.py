@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from prism.classify.unwrap import AFTER, ALONE, BEFORE, unwrap, without_wrapping
+from prism.classify.unwrap import AFTER, ALONE, BEFORE, unwrap
 from prism.classify.vocabulary import NOTHING, Vocabulary
+from prism.classify.wrapping import without_wrapping
 
 # What is read of a text, in characters: callers may clip with the same numbers.
 HEAD_CHARS = 1_200
