@@ -134,6 +134,34 @@ def test_courtesy_and_scenes_go(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "word",
+    [
+        "hiya", "heya", "greetings", "good day", "good evening", "hola", "buenos días",
+        "buenas noches", "bonjour", "salut", "guten Morgen", "olá", "bom dia", "boa tarde", "ciao",
+        "merhaba", "привет", "здравствуйте", "добрый день", "नमस्ते", "مرحبا", "السلام عليكم",
+        "please", "plz", "kindly", "hmm", "asap", "okay so", "thanks in advance", "quick question:",
+        "uh", "erm", "so", "well", "thank you so much", "thx", "excuse me", "gracias", "merci",
+        "danke", "obrigada", "спасибо", "こんにちは", "すみません",
+    ],
+)  # fmt: skip
+def test_every_courtesy_before_the_ask_goes(word: str) -> None:
+    assert without_wrapping(f"{word}, {ASK}") == ASK
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "please", "pls", "plz", "thx", "ty", "asap", "cheers", "thanks", "thank you in advance",
+        "thanks so much", "thanks a lot", "thank you", "por favor", "gracias", "merci", "danke",
+        "bitte", "obrigado", "obrigada", "спасибо", "пожалуйста", "sorry to bother you",
+        "sorry for bothering you", "谢谢", "ありがとう", "ありがとうございます",
+    ],
+)  # fmt: skip
+def test_every_courtesy_after_the_ask_goes(word: str) -> None:
+    assert without_wrapping(f"{ASK} {word}!") == ASK.rstrip(".")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "hello",
