@@ -20,6 +20,7 @@ def test_lint(values: Path | None) -> None:
 REFUSED = {
     "gateway.replica=3": "Additional property replica is not allowed",
     "gateway.maxBodyMiB=64": "gateway.maxBodyMiB",
+    "gateway.timeoutSeconds=0": "gateway.timeoutSeconds",
     "gateway.drainSeconds=soon": "gateway.drainSeconds",
     "gateway.service.type=ExternalName": '"ClusterIP", "NodePort", "LoadBalancer"',
     "gateway.extproc.resources.request.cpu=1": "Additional property request is not allowed",
