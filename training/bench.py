@@ -132,9 +132,8 @@ def _ours(task: Folds, jobs: int, folds: Names) -> Figures:
         if kind != BESIDE and len(index)
     ]
     same, same_or_abstained = np.mean(shares, axis=0)
-    answered = left.logits.any((1, 2))
     return figures | {
-        "encoder_share": round(float(found.doubted[answered & real].mean()), 4),
+        "encoder_share": round(float(found.doubted[left.answered & real].mean()), 4),
         "robust": round(float(same), 4),
         "robust_or_abstained": round(float(same_or_abstained), 4),
         "abstain_below": threshold,

@@ -31,7 +31,10 @@ SIZE, HEADS = 384, 12
 LAYERS = 8
 # The head reads what these layers make of a text, each averaged over its pieces.
 READ = (4, 6, 8)
-ENCODED = SIZE * len(READ)
+# And what these make of how it begins and ends: means whose weights fall off within so many pieces.
+ENDS_READ = (6, 8)
+REACH = 8
+ENCODED = SIZE * (len(READ) + 2 * len(ENDS_READ))
 PIECES = 46_000
 LEAST_PROMPTS = 2
 # The largest of the 8-bit numbers. With 127, processors without VNNI, which add up pairs of
@@ -164,13 +167,28 @@ def _sentencepiece(pieces: Sequence[str], scores: Floats) -> bytes:
 def encode(graph: Graph, encoder: Encoder, pieces: str, linear: Linear | None = None) -> str:
     """Add the encoder to a graph; float32 [texts, ENCODED] by name."""
     weights, linear = encoder.weights, linear or Rounded(encoder.spans)
-    x = _embedded(graph, encoder, pieces)
+    x, ends = _embedded(graph, encoder, pieces), _ends(graph, pieces)
     read = []
-    for number in range(LAYERS):
-        x = _layer(graph, weights, f"l{number}.", x, linear)
-        if number + 1 in READ:
+    for number in range(1, LAYERS + 1):
+        x = _layer(graph, weights, f"l{number - 1}.", x, linear)
+        if number in READ:
             read.append(graph.node("ReduceMean", x, axes=[1], keepdims=0))
+        if number in ENDS_READ:
+            both = graph.node("MatMul", ends, x)
+            read.append(graph.node("Reshape", both, graph.numbers(-1, 2 * SIZE)))
     return graph.node("Concat", *read, axis=1)
+
+
+def _ends(graph: Graph, pieces: str) -> str:
+    """Float32 [2, pieces]: the weights of the pieces in the means for the start and the end."""
+    falling = np.exp(-np.arange(MOST_PIECES) / REACH)
+    many = graph.node("Shape", pieces, start=1, end=2)
+    start = graph.node("Slice", graph.constant(falling), graph.numbers(0), many)
+    last = graph.node("Neg", many)
+    end = graph.node("Slice", graph.constant(falling[::-1]), last, graph.numbers(2**31))
+    weights = graph.node("Concat", *(graph.node("Unsqueeze", part, graph.numbers(0))
+                                     for part in (start, end)), axis=0)  # fmt: skip
+    return graph.node("Div", weights, graph.node("ReduceSum", weights, graph.numbers(1)))
 
 
 def _embedded(graph: Graph, encoder: Encoder, pieces: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from encoder import Encoder, encode
 from graph import IR_VERSION, OPSETS, Graph, check
 from head import Head
-from measure import SURE_FROM, Cascade
+from measure import DOUBT, Cascade
 from network import Network
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
@@ -64,7 +64,10 @@ def export(path: Path, trained: Trained) -> None:
                          graph.numbers(0))  # fmt: skip
     encoded = Graph("e.", graph)
     seen = encode(encoded, trained.encoder, "pieces")
-    first, bias = (encoded.constant(trained.head.params[name]) for name in ("first", "first_bias"))
+    # In 16 bits in the file only: onnxruntime makes it float32 once, when the model is opened.
+    half = encoded.constant(trained.head.params["first"], np.float16)
+    first = encoded.node("Cast", half, to=TensorProto.FLOAT)
+    bias = encoded.constant(trained.head.params["first_bias"])
     seen = encoded.node("Relu", encoded.node("Gemm", seen, first, bias))
     read = encoded.node("Concat", HIDDEN, seen, axis=1)
     logits = encoded.node("Gemm", read, BOTH_WEIGHTS, BOTH_BIAS)
@@ -191,7 +194,7 @@ def _write(path: Path, graph: Graph, trained: Trained) -> None:
             FORMAT_KEY: FORMAT,
             CLASSES_KEY: CLASSES,
             ABSTAIN_KEY: f"{trained.abstain_below:.2f}",
-            SURE_KEY: f"{SURE_FROM:.2f}",
+            SURE_KEY: str(DOUBT),
             WORDS_KEY: _packed("\n".join(trained.words.names).encode()),
             ROWS_KEY: _packed(trained.words.rows.astype("<u2").tobytes()),
             PIECES_KEY: _packed(trained.encoder.pieces),

@@ -14,7 +14,7 @@ from augment import CHANGES, MEASURED, bare
 from encoder import Encoded
 from head import Head, fit_head
 from matrix import Floats, Labels, Matrix, matrix, stack
-from measure import Cascade, fit_cascade
+from measure import DOUBT, Cascade, Looks, fit_cascade, join
 from network import Network, fit_network
 from numpy.typing import NDArray
 from rows import FOLDS, GROUPS, REALISTIC, Row, group_of, labels, translations, weights
@@ -36,14 +36,15 @@ HELD_OUT = 0.1
 class Left:
     """What models that never saw a row's group say of it.
 
-    ``logits``: [rows, 2, 4], from the words and from what the encoder makes of them. ``group``: the
-    group's number in ``GROUPS``, per row. ``pairs``: per kind of change, the rows that were changed
-    and the logits of the changed texts.
+    ``said``: of each row. ``answered``: which rows were answered for. ``group``: the group's
+    number in ``GROUPS``, per row. ``pairs``: per kind of change, the rows that were changed and
+    what is said of the changed texts.
     """
 
-    logits: Floats
+    said: Looks
+    answered: NDArray[np.bool_]
     group: Labels
-    pairs: dict[str, tuple[Labels, Floats]]
+    pairs: dict[str, tuple[Labels, Looks]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,10 @@ class Fitted:
     network: Network
     head: Head
 
-    def logits(self, given: Matrix) -> Floats:
-        """Float32 [texts, 2, 4]: from the words, and from what the encoder makes of them."""
-        return np.stack([self.network.logits(given), self.head.logits(given.encoded)], axis=1)
+    def looks(self, given: Matrix) -> Looks:
+        """What both say."""
+        limits = DOUBT.limits(given.shape)
+        return Looks(self.network.logits(given), self.head.logits(given.encoded), limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +84,38 @@ def fit(rows: Sequence[Row], given: Matrix, words: Words, seed: int) -> Fitted:
 def leave_out(task: Folds, jobs: int, folds: Sequence[Sequence[str]] = FOLDS) -> Left:
     """For each fold, train on all else and answer for it; ``jobs`` folds at a time.
 
-    With some of the folds only, the rows of the others have logits of 0.
+    With some of the folds only, the rows of the others have logits of 0 and are not ``answered``.
     """
     group = np.array([group_of(row) for row in task.rows])
-    logits = np.zeros((len(task.rows), 2, CLASSES), np.float32)
+    answered, parts = [], []
     kinds = (*CHANGES, CODE_ALONE, ANOTHER_LANGUAGE)
-    pairs: dict[str, list[tuple[Labels, Floats]]] = {name: [] for name in kinds}
+    pairs: dict[str, list[tuple[Labels, Looks]]] = {name: [] for name in kinds}
     # Forked, so that the matrices are shared and not sent.
     _SHARED.append(task)
     with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
         for out, said, changed in pool.map(_fold, folds):
-            logits[out] = said
+            answered.append(out)
+            parts.append(said)
             for kind, part in changed.items():
                 pairs[kind].append(part)
     _SHARED.clear()
-    return Left(logits, group, {kind: _join(parts) for kind, parts in pairs.items()})
+    said, out = _filled(len(group), np.concatenate(answered), join(parts))
+    return Left(said, out, group, {kind: _join(parts) for kind, parts in pairs.items()})
+
+
+def _filled(rows: int, index: Labels, said: Looks) -> tuple[Looks, NDArray[np.bool_]]:
+    """What is said of some rows, in a place for all, and which they are."""
+    words, encoded = (np.zeros((rows, CLASSES), np.float32) for _ in range(2))
+    limits, answered = np.zeros(rows, np.float32), np.zeros(rows, np.bool_)
+    words[index], encoded[index], limits[index] = said.words, said.encoded, said.limits
+    answered[index] = True
+    return Looks(words, encoded, limits), answered
 
 
 _SHARED: list[Folds] = []
 
 
-def _fold(names: Sequence[str]) -> tuple[Labels, Floats, dict[str, tuple[Labels, Floats]]]:
+def _fold(names: Sequence[str]) -> tuple[Labels, Looks, dict[str, tuple[Labels, Looks]]]:
     """What a model trained without some groups says of them, and of their prompts changed."""
     began, (task,) = time.monotonic(), _SHARED
     left = {list(GROUPS).index(name) for name in names}
@@ -114,9 +127,9 @@ def _fold(names: Sequence[str]) -> tuple[Labels, Floats, dict[str, tuple[Labels,
         [task.rows[i] for i in own] + [task.extra[i] for i in copied],
         stack(task.given.take(own), task.changed.take(copied)), task.words, task.seed,
     )  # fmt: skip
-    said = model.logits(task.given.take(out))
+    said = model.looks(task.given.take(out))
     # Both count alike here; how much each is to count is found when all have been left out.
-    right = said.sum(1).argmax(1) == labels([task.rows[i] for i in out])
+    right = (said.words + said.encoded).argmax(1) == labels([task.rows[i] for i in out])
     found = ", ".join(
         f"{name} {right[group[out] == list(GROUPS).index(name)].mean():.3f}" for name in names
     )
@@ -124,8 +137,8 @@ def _fold(names: Sequence[str]) -> tuple[Labels, Floats, dict[str, tuple[Labels,
     return out, said, _pairs(task, out[group[out] < len(REALISTIC)], group, model)
 
 
-def hold_out(task: Folds) -> tuple[Labels, Floats]:
-    """``HELD_OUT`` of the rows at random, and the logits [rows, 2, 4] of a model that saw other
+def hold_out(task: Folds) -> tuple[Labels, Looks]:
+    """``HELD_OUT`` of the rows at random, and what a model says of them that saw other
     prompts of the same sources, but neither these nor changed copies of them."""
     chance = np.random.default_rng(task.seed)
     held = chance.random(len(task.rows)) < HELD_OUT
@@ -136,7 +149,7 @@ def hold_out(task: Folds) -> tuple[Labels, Floats]:
         [task.rows[i] for i in own] + [task.extra[i] for i in copied],
         stack(task.given.take(own), task.changed.take(copied)), task.words, task.seed,
     )  # fmt: skip
-    return out, model.logits(task.given.take(out))
+    return out, model.looks(task.given.take(out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,32 +172,25 @@ def scaled(left: Left, rows: Sequence[Row]) -> Scaled:
     words, doubted = found.copy(), np.zeros(len(rows), np.bool_)
     pairs = {kind: np.zeros((len(index), CLASSES), np.float32)
              for kind, (index, _) in left.pairs.items()}  # fmt: skip
-    answered = left.logits.any((1, 2))
     for number in range(len(GROUPS)):
-        rest, out = answered & (left.group != number), left.group == number
-        cascade = _cascade(left.logits[rest], wanted[rest], heavy[rest])
-        found[out] = cascade.probabilities(*_both(left.logits[out]))
-        doubted[out] = cascade.doubted(left.logits[out, 0])
-        words[out] = cascade.words.probabilities(left.logits[out, 0])
-        for kind, (index, said) in left.pairs.items():
+        rest, out = left.answered & (left.group != number), left.group == number
+        cascade = fit_cascade(left.said.take(rest), wanted[rest], heavy[rest])
+        said = left.said.take(out)
+        found[out] = cascade.probabilities(said)
+        doubted[out] = cascade.doubted(said)
+        words[out] = cascade.words.probabilities(said.words)
+        for kind, (index, changed) in left.pairs.items():
             here = left.group[index] == number
-            pairs[kind][here] = cascade.probabilities(*_both(said[here]))
-    final = _cascade(left.logits[answered], wanted[answered], heavy[answered])
-    kinds = {kind: (left.pairs[kind][0], said) for kind, said in pairs.items()}
+            pairs[kind][here] = cascade.probabilities(changed.take(here))
+    every = left.answered
+    final = fit_cascade(left.said.take(every), wanted[every], heavy[every])
+    kinds = {kind: (left.pairs[kind][0], changed) for kind, changed in pairs.items()}
     return Scaled(final, found, kinds, doubted, words)
-
-
-def _cascade(logits: Floats, wanted: Labels, heavy: Floats) -> Cascade:
-    return fit_cascade(*_both(logits), wanted, heavy)
-
-
-def _both(logits: Floats) -> tuple[Floats, Floats]:
-    return logits[:, 0], logits[:, 1]
 
 
 def _pairs(
     task: Folds, out: Labels, group: Labels, model: Fitted
-) -> dict[str, tuple[Labels, Floats]]:
+) -> dict[str, tuple[Labels, Looks]]:
     chance = random.Random(task.seed)
     index = [
         i
@@ -203,16 +209,15 @@ def _pairs(
     return found
 
 
-def _said(task: Folds, model: Fitted, texts: Sequence[tuple[int, str]]) -> tuple[Labels, Floats]:
+def _said(task: Folds, model: Fitted, texts: Sequence[tuple[int, str]]) -> tuple[Labels, Looks]:
     index = np.array([i for i, _ in texts], np.int64)
-    given = matrix([text for _, text in texts], task.reader, task.encoder)
-    return index, model.logits(given) if texts else np.zeros((0, 2, CLASSES), np.float32)
+    return index, model.looks(matrix([text for _, text in texts], task.reader, task.encoder))
 
 
 def _some(rows: Labels, chance: random.Random) -> list[int]:
     return sorted(chance.sample(rows.tolist(), min(PAIRS, len(rows))))
 
 
-def _join(parts: list[tuple[Labels, Floats]]) -> tuple[Labels, Floats]:
+def _join(parts: list[tuple[Labels, Looks]]) -> tuple[Labels, Looks]:
     index, said = zip(*parts, strict=True)
-    return np.concatenate(index), np.concatenate(said)
+    return np.concatenate(index), join(said)

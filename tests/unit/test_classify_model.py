@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prism.classify import HEAD_CHARS, SHIPPED, TAIL_CHARS, Classifier, ModelRefused
+from prism.classify.features import Reader
+from prism.classify.model_file import open_model
 from prism.resources import read_text
 from prism.routing.catalog import ABSTAINS_ON, TASKS, Task
 
@@ -200,8 +202,11 @@ def test_where_the_words_leave_doubt_the_encoder_decides(classifier: Classifier)
     texts = [json.loads(line)["text"] for line in PROMPTS.read_text("utf-8").splitlines()]
     firsts = classifier.first(texts)
     assert {sure for _, sure in firsts} == {True, False}
-    for text, (first, sure) in zip(texts, firsts, strict=True):
-        assert sure is (first.confidence >= classifier.sure_from)
+    model = open_model(SHIPPED, 1)
+    limits = model.doubt.limits(Reader(model.vocabulary).features_of(texts).shape)
+    assert len(set(limits.tolist())) == 2
+    for text, (first, sure), limit in zip(texts, firsts, limits.tolist(), strict=True):
+        assert sure is (first.confidence >= limit)
         whole, second = classifier.classify(text), classifier.second(text)
         assert whole == (first if sure else second)
         # A predictor reads the same of a prompt, however often it was looked at.

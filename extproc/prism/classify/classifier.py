@@ -38,7 +38,7 @@ class Classifier:
         self._digest = model.digest
         self._features_of = Reader(model.vocabulary).features_of
         self._pieces_of = model.pieces.of
-        self._sure_from = model.sure_from
+        self._limits = model.doubt.limits
         self._abstain_below = model.abstain_below
 
     @property
@@ -50,11 +50,6 @@ class Classifier:
     def digest(self) -> str:
         """The SHA-256 of the model file."""
         return self._digest
-
-    @property
-    def sure_from(self) -> float:
-        """The confidence (0 to 1) from which the answer from the words alone stands."""
-        return self._sure_from
 
     def classify(self, text: str) -> Classification:
         """Classify any string, empty ones and those with lone surrogates included."""
@@ -75,12 +70,17 @@ class Classifier:
     def first(self, texts: Sequence[str]) -> list[tuple[Classification, bool]]:
         """The answers from the words alone, and whether each is sure enough to stand: a few
         hundredths of a millisecond a text, however long, so may be asked on an event loop."""
-        found: list[Classification] = []
+        found: list[tuple[Classification, bool]] = []
         for start in range(0, len(texts), MOST_TOGETHER):
             some = texts[start : start + MOST_TOGETHER]
             features = self._features_of(some)
-            found += self._run_on(features, NO_PIECES.repeat(len(some), axis=0))
-        return [(answer, answer.confidence >= self._sure_from) for answer in found]
+            answers = self._run_on(features, NO_PIECES.repeat(len(some), axis=0))
+            limits = self._limits(features.shape).tolist()
+            found += [
+                (answer, answer.confidence >= limit)
+                for answer, limit in zip(answers, limits, strict=True)
+            ]
+        return found
 
     def second(self, text: str) -> Classification:
         """The answer from words and encoder, in some milliseconds; the interpreter is free for

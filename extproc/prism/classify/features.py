@@ -27,6 +27,8 @@ TAIL_WORDS = 64
 MOST_WORDS = HEAD_WORDS + TAIL_WORDS
 SHAPE = 4
 """How many numbers ``Features.shape`` has."""
+WORDS_READ = 2
+"""Which of them tells the number of words."""
 
 # Line ends and indents are words of their own, under names that texts hardly have.
 LINE, PARAGRAPH, INDENT = "\x01", "\x02", "\x03"
@@ -115,6 +117,11 @@ def _cut(rows: bytes) -> bytes:
     if len(rows) <= MOST_WORDS * _PLACE:
         return rows
     return rows[: HEAD_WORDS * _PLACE] + rows[-TAIL_WORDS * _PLACE :]
+
+
+def size_shape(number: float) -> float:
+    """A number as ``Features.shape`` has it."""
+    return math.log1p(number) / 4
 
 
 def _shape(text: str, words: int) -> list[float]:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prism.classify.doubt import Doubt
 from prism.classify.features import SHAPE
 from prism.classify.pieces import END, START, Pieces
 from prism.classify.unpacking import matrices, session
@@ -24,7 +25,7 @@ from prism.classify.vocabulary import Vocabulary
 from prism.routing.catalog import TASKS
 
 # Changes with the features: a model trained on others would answer nonsense.
-FORMAT = "6"
+FORMAT = "7"
 # Keys of the model's metadata.
 FORMAT_KEY = "prism.format"
 CLASSES_KEY = "prism.classes"
@@ -61,15 +62,14 @@ class Model:
     """``session``: an onnxruntime session. ``vocabulary``: the words it knows. ``pieces``: those
     that its encoder reads.
 
-    ``sure_from``: the confidence from which the answer from the words alone stands.
-    ``abstain_below``: the one under which its trainer advises to abstain. ``digest``: the SHA-256
-    of the file.
+    ``doubt``: of which texts the encoder is asked. ``abstain_below``: the confidence under which
+    its trainer advises to abstain. ``digest``: the SHA-256 of the file.
     """
 
     session: Any
     vocabulary: Vocabulary
     pieces: Pieces
-    sure_from: float
+    doubt: Doubt
     abstain_below: float
     digest: str
 
@@ -92,8 +92,8 @@ def open_model(path: Path, threads: int) -> Model:
     _give_back()
     vocabulary, pieces = _vocabulary(path, said), _pieces(path, said)
     _probe(path, made, vocabulary, pieces)
-    sure_from, abstain_below = (_share(path, said, key) for key in (SURE_KEY, ABSTAIN_KEY))
-    return Model(made, vocabulary, pieces, sure_from, abstain_below, digest)
+    doubt, abstain_below = _doubt(path, said), _share(path, said, ABSTAIN_KEY)
+    return Model(made, vocabulary, pieces, doubt, abstain_below, digest)
 
 
 def _give_back() -> None:
@@ -184,6 +184,13 @@ def _probe(path: Path, session: Any, vocabulary: Vocabulary, pieces: Pieces) -> 
             ) from error
         if not 0.99 < float(found.sum()) < 1.01:
             raise ModelRefused(f"{path}: its probabilities sum to {float(found.sum())}, not to 1")
+
+
+def _doubt(path: Path, said: dict[str, str]) -> Doubt:
+    try:
+        return Doubt.read(said[SURE_KEY])
+    except (KeyError, ValueError) as error:
+        raise ModelRefused(f"{path}: metadata {SURE_KEY} is unreadable: {error!r}") from None
 
 
 def _share(path: Path, said: dict[str, str], key: str) -> float:

@@ -66,8 +66,9 @@ def refit(base: Path, texts: Sequence[str], labels: Labels, seed: int = 0) -> Re
     named = {constant.name: constant for constant in model.graph.initializer}
     if missing := sorted({name for look in _LOOKS for name in look} - set(named)):
         raise ModelRefused(f"{base}: has no {', '.join(missing)} that could be fitted")
-    looks, sure_from = [], open_model(base, 1).sure_from
-    for (weights, bias), read in zip(_LOOKS, _read(base, model, texts), strict=True):
+    words_read, both_read, limits = _read(base, model, texts)
+    looks = []
+    for (weights, bias), read in zip(_LOOKS, (words_read, both_read), strict=True):
         start = [onnx.numpy_helper.to_array(named[name]) for name in (weights, bias)]
         # The bias is one more row.
         look = _fitted(read, labels, np.concatenate([start[0], start[1][None]]), seed)
@@ -75,8 +76,8 @@ def refit(base: Path, texts: Sequence[str], labels: Labels, seed: int = 0) -> Re
             named[name].CopyFrom(onnx.numpy_helper.from_array(value, name))
         looks.append(look)
     words, both = looks
-    before = _cascade(words.before, both.before, sure_from)
-    after = _cascade(words.after, both.after, sure_from)
+    before = _cascade(words.before, both.before, limits)
+    after = _cascade(words.after, both.after, limits)
     threshold = choose_threshold(labels, after, MOST_UNDER_ROUTED)
     for entry in model.metadata_props:
         if entry.key == ABSTAIN_KEY:
@@ -100,14 +101,14 @@ def _fitted(read: Floats, labels: Labels, start: Floats, seed: int) -> _Look:
     return _Look(layer, _softmax(read @ start), _softmax(factor * logits))
 
 
-def _cascade(words: Floats, both: Floats, sure_from: float) -> Floats:
+def _cascade(words: Floats, both: Floats, limits: Floats) -> Floats:
     """What the second look says where the first is not sure."""
-    return np.where(words.max(1, keepdims=True) < sure_from, both, words)
+    return np.where((words.max(1) < limits)[:, None], both, words)
 
 
-def _read(base: Path, model: Any, texts: Sequence[str]) -> tuple[Floats, Floats]:
+def _read(base: Path, model: Any, texts: Sequence[str]) -> tuple[Floats, Floats, Floats]:
     """What the last layer of each look reads of each text, and a 1 for its bias:
-    [texts, size + 1]."""
+    [texts, size + 1]; and the confidence from which the first look's answer stands: [texts]."""
     import onnx
 
     opened = open_model(base, 1)
@@ -123,9 +124,11 @@ def _read(base: Path, model: Any, texts: Sequence[str]) -> tuple[Floats, Floats]
     options = onnxruntime.SessionOptions()
     ran = session(shown.SerializeToString(), matrices(base.read_bytes()), options)
     found: tuple[list[Floats], list[Floats]] = [], []
+    limits = []
     for text in texts:
         features = reader.features_of([text])
         given = {"words": features.words, "shape": features.shape}
+        limits.append(opened.doubt.limits(features.shape))
         for look, pieces in zip(
             found, (NO_PIECES, opened.pieces.of(features.read[0])), strict=True
         ):
@@ -134,7 +137,7 @@ def _read(base: Path, model: Any, texts: Sequence[str]) -> tuple[Floats, Floats]
         np.concatenate([np.stack(look), np.ones((len(look), 1), np.float32)], axis=1)
         for look in found
     )
-    return words, both
+    return words, both, np.concatenate(limits)
 
 
 def _cross_validated(
