@@ -25,12 +25,15 @@ sys.path.insert(0, str(HERE.parent / "extproc"))
 import numpy as np  # noqa: E402 (the package is found by the line above)
 from augment import BESIDE  # noqa: E402
 from baselines import keyword_answers, tfidf_answers  # noqa: E402
+from measure import DOUBT  # noqa: E402
 from public_router import litellm_answers  # noqa: E402
 from rows import FOLDS, GROUPS, REALISTIC, Row, group_of, labels, trained_only  # noqa: E402
 from train import SEED, prepare  # noqa: E402
 from validate import Folds, leave_out, scaled  # noqa: E402
 
 from prism.classify import SHIPPED, Classifier  # noqa: E402
+from prism.classify.features import Reader  # noqa: E402
+from prism.classify.model_file import open_model  # noqa: E402
 from prism.classify.quality import (  # noqa: E402
     Floats,
     Labels,
@@ -60,7 +63,8 @@ def main() -> None:
     say("speed, size and memory of the shipped model")
     # In a fresh process: this one has held much more than a model.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        figures |= pool.submit(_cost, asked.data, figures["encoder_share"]).result()
+        shares = (figures["encoder_share_long"], figures["encoder_share_short"])
+        figures |= pool.submit(_cost, asked.data, shares).result()
     say("the baselines")
     for name, said in (
         ("keywords_", keyword_answers(task.rows)),
@@ -74,10 +78,10 @@ def main() -> None:
     say(f"wrote {asked.out}")
 
 
-def _cost(data: Path, share: float) -> Figures:
-    """Times over the authored prompts in random order, one thread, features included; a ``share``
-    of them gets a second look. The model has seen these prompts, and would itself look twice at
-    fewer of them than of others."""
+def _cost(data: Path, shares: tuple[float, float]) -> Figures:
+    """Times over the authored prompts in random order, one thread, features included. ``shares`` of
+    the long and of the short ones get a second look: as many as out of source. The model has seen
+    these prompts, and would itself look twice at fewer of them."""
     before, began = _resident_mib(), time.perf_counter()
     classifier = Classifier()
     classifier.classify("")
@@ -88,8 +92,10 @@ def _cost(data: Path, share: float) -> Figures:
         texts = [json.loads(line)["text"] for line in lines]
     chance = random.Random(SEED)
     chance.shuffle(texts)
+    shape = Reader(open_model(SHIPPED, 1).vocabulary).features_of(texts).shape
+    short = DOUBT.limits(shape) > DOUBT.sure_from
     looks: tuple[list[float], list[float]] = ([], [])
-    for text in texts:
+    for text, share in zip(texts, np.where(short, shares[1], shares[0]), strict=True):
         twice = chance.random() < share
         began = time.perf_counter()
         classifier.first((text,))
@@ -132,12 +138,20 @@ def _ours(task: Folds, jobs: int, folds: Names) -> Figures:
         if kind != BESIDE and len(index)
     ]
     same, same_or_abstained = np.mean(shares, axis=0)
-    return figures | {
-        "encoder_share": round(float(found.doubted[left.answered & real].mean()), 4),
-        "robust": round(float(same), 4),
-        "robust_or_abstained": round(float(same_or_abstained), 4),
-        "abstain_below": threshold,
-    }
+    short = left.said.limits > DOUBT.sure_from
+    asked = {"": real, "_long": real & ~short, "_short": real & short}
+    return (
+        figures
+        | {
+            f"encoder_share{which}": round(float(found.doubted[left.answered & here].mean()), 4)
+            for which, here in asked.items()
+        }
+        | {
+            "robust": round(float(same), 4),
+            "robust_or_abstained": round(float(same_or_abstained), 4),
+            "abstain_below": threshold,
+        }
+    )
 
 
 def _quality(prefix: str, rows: list[Row], said: Floats, folds: Names, threshold: float) -> Figures:
