@@ -93,10 +93,10 @@ def _cost(data: Path, shares: tuple[float, float]) -> Figures:
     chance = random.Random(SEED)
     chance.shuffle(texts)
     shape = Reader(open_model(SHIPPED, 1).vocabulary).features_of(texts).shape
-    short = DOUBT.limits(shape) > DOUBT.sure_from
+    limits = DOUBT.limits(shape)
     looks: tuple[list[float], list[float]] = ([], [])
-    for text, share in zip(texts, np.where(short, shares[1], shares[0]), strict=True):
-        twice = chance.random() < share
+    for text, limit in zip(texts, limits, strict=True):
+        twice = chance.random() < shares[limit > DOUBT.sure_from]
         began = time.perf_counter()
         classifier.first((text,))
         if twice:

@@ -56,7 +56,7 @@ class Fitted:
 
     def looks(self, given: Matrix) -> Looks:
         """What both say."""
-        limits = DOUBT.limits(given.shape)
+        limits = np.array(DOUBT.limits(given.shape), np.float32)
         return Looks(self.network.logits(given), self.head.logits(given.encoded), limits)
 
 

@@ -204,8 +204,8 @@ def test_where_the_words_leave_doubt_the_encoder_decides(classifier: Classifier)
     assert {sure for _, sure in firsts} == {True, False}
     model = open_model(SHIPPED, 1)
     limits = model.doubt.limits(Reader(model.vocabulary).features_of(texts).shape)
-    assert len(set(limits.tolist())) == 2
-    for text, (first, sure), limit in zip(texts, firsts, limits.tolist(), strict=True):
+    assert len(set(limits)) == 2
+    for text, (first, sure), limit in zip(texts, firsts, limits, strict=True):
         assert sure is (first.confidence >= limit)
         whole, second = classifier.classify(text), classifier.second(text)
         assert whole == (first if sure else second)

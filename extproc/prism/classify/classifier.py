@@ -75,7 +75,7 @@ class Classifier:
             some = texts[start : start + MOST_TOGETHER]
             features = self._features_of(some)
             answers = self._run_on(features, NO_PIECES.repeat(len(some), axis=0))
-            limits = self._limits(features.shape).tolist()
+            limits = self._limits(features.shape)
             found += [
                 (answer, answer.confidence >= limit)
                 for answer, limit in zip(answers, limits, strict=True)

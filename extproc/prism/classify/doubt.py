@@ -22,10 +22,14 @@ class Doubt:
     short_sure_from: float
     short_words: int
 
-    def limits(self, shape: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Float32 [texts]: the confidence from which each answer stands, by ``Features.shape``."""
-        short = shape[:, WORDS_READ] < size_shape(self.short_words + 0.5)
-        return np.where(short, np.float32(self.short_sure_from), np.float32(self.sure_from))
+    def limits(self, shape: NDArray[np.float32]) -> list[float]:
+        """The confidence from which each text's answer stands, by ``Features.shape``."""
+        # A list: for the one text of most calls NumPy's comparisons would take longer.
+        more = size_shape(self.short_words + 0.5)
+        return [
+            self.short_sure_from if words < more else self.sure_from
+            for words in shape[:, WORDS_READ].tolist()
+        ]
 
     @classmethod
     def read(cls, said: str) -> Doubt:

@@ -124,11 +124,11 @@ def _read(base: Path, model: Any, texts: Sequence[str]) -> tuple[Floats, Floats,
     options = onnxruntime.SessionOptions()
     ran = session(shown.SerializeToString(), matrices(base.read_bytes()), options)
     found: tuple[list[Floats], list[Floats]] = [], []
-    limits = []
+    limits: list[float] = []
     for text in texts:
         features = reader.features_of([text])
         given = {"words": features.words, "shape": features.shape}
-        limits.append(opened.doubt.limits(features.shape))
+        limits += opened.doubt.limits(features.shape)
         for look, pieces in zip(
             found, (NO_PIECES, opened.pieces.of(features.read[0])), strict=True
         ):
@@ -137,7 +137,7 @@ def _read(base: Path, model: Any, texts: Sequence[str]) -> tuple[Floats, Floats,
         np.concatenate([np.stack(look), np.ones((len(look), 1), np.float32)], axis=1)
         for look in found
     )
-    return words, both, np.concatenate(limits)
+    return words, both, np.array(limits, np.float32)
 
 
 def _cross_validated(
