@@ -27,7 +27,16 @@ from augment import BESIDE  # noqa: E402
 from baselines import keyword_answers, tfidf_answers  # noqa: E402
 from measure import DOUBT  # noqa: E402
 from public_router import litellm_answers  # noqa: E402
-from rows import FOLDS, GROUPS, REALISTIC, Row, group_of, labels, trained_only  # noqa: E402
+from rows import (  # noqa: E402
+    FOLDS,
+    GROUPS,
+    REALISTIC,
+    Row,
+    group_of,
+    is_ours,
+    labels,
+    trained_only,
+)
 from train import SEED, prepare  # noqa: E402
 from validate import Folds, leave_out, scaled  # noqa: E402
 
@@ -69,7 +78,8 @@ def main() -> None:
     for name, said in (
         ("keywords_", keyword_answers(task.rows)),
         ("litellm_", litellm_answers(task.rows)),
-        ("tfidf_", _tfidf(task.rows, folds)),
+        ("tfidf_", _tfidf(task.rows, folds, trained_only())),
+        ("tfidf_public_", _tfidf(task.rows, folds, None)),
     ):
         figures |= _quality(name, task.rows, said, folds, figures["abstain_below"])
     asked.out.parent.mkdir(parents=True, exist_ok=True)
@@ -162,24 +172,30 @@ def _quality(prefix: str, rows: list[Row], said: Floats, folds: Names, threshold
     def f1(here: Labels) -> float:
         return round(macro_f1(wanted[here], said[here].argmax(1)), 4)
 
+    def right(here: Labels) -> float:
+        return round(float((wanted[here] == said[here].argmax(1)).mean()), 4)
+
     return {
         f"{prefix}macro_f1_out_of_source": f1(real),
         f"{prefix}macro_f1_benchmarks": f1(other),
+        f"{prefix}accuracy_out_of_source": right(real),
+        f"{prefix}accuracy_benchmarks": right(other),
         f"{prefix}ece": round(ece(wanted[real], said[real]), 4),
         f"{prefix}under_routed": round(under_routed(wanted[real], said[real], threshold), 4),
         f"{prefix}abstained": round(abstained(said[real], threshold), 4),
     }
 
 
-def _tfidf(rows: list[Row], folds: Names) -> Floats:
+def _tfidf(rows: list[Row], folds: Names, more: list[Row] | None) -> Floats:
+    """TF-IDF's answers; trained on ``rows`` and ``more``, or on public sources alone."""
     group = np.array([group_of(row) for row in rows])
     found = np.zeros((len(rows), 4), np.float32)
-    more = trained_only()
+    public = [more is not None or not is_ours(row) for row in rows]
     for names in folds:
         numbers = [list(GROUPS).index(name) for name in names]
         out = np.isin(group, numbers)
-        train = [row for row, left in zip(rows, out, strict=True) if not left]
-        train += [row for row in more if group_of(row) not in numbers]
+        train = [row for row, left, use in zip(rows, out, public, strict=True) if use and not left]
+        train += [row for row in more or () if group_of(row) not in numbers]
         found[out] = tfidf_answers(train, [rows[i] for i in np.flatnonzero(out)])
         print(f"  without {', '.join(names)}", flush=True)
     return found

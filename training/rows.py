@@ -154,9 +154,13 @@ def load(folder: Path, seed: int) -> list[Row]:
             by_kind[row.source, row.label].append(row)
     kept: list[Row] = []
     for _, rows in sorted(by_kind.items()):
-        authored = rows[0].source.startswith(("authored", "own"))
-        kept += rows if authored or len(rows) <= CAP else chance.sample(rows, CAP)
+        kept += rows if is_ours(rows[0]) or len(rows) <= CAP else chance.sample(rows, CAP)
     return kept
+
+
+def is_ours(row: Row) -> bool:
+    """Whether the prompt was written for this project."""
+    return row.source.startswith(("authored", "own"))
 
 
 def trained_only() -> list[Row]:
