@@ -203,7 +203,7 @@ def _tfidf(rows: list[Row], folds: Names, more: list[Row] | None) -> Floats:
 
 def _show(figures: Figures) -> None:
     for name, value in figures.items():
-        print(f"{name:32} {value:>10}")
+        print(f"{name:40} {value:>10}")
 
 
 def _arguments() -> argparse.Namespace:
