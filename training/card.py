@@ -121,10 +121,10 @@ _DATA = (
     "one reader. awesome_chatgpt_prompts, which a heuristic labelled, was read by two more: where",
     "both gave another label, theirs counts (162 of 858; reasoning, of which so few were found, is",
     "what its macro-F1 suffers from). Some own prompts are trained on and not measured. A part of",
-    "these was written from descriptions made after looking at single prompts of the groups above that",
-    "earlier models had read wrongly, and is not left out with these groups: T0/P3, AGIEval, BIG-bench,",
-    "CLINC150 and BFCL, FollowBench, BELLE and awesome-prompts are no longer kinds never seen. Before",
-    "these prompts all benchmarks were read with 0.81.",
+    "these was written from descriptions made after looking at single prompts of the groups above",
+    "that earlier models had read wrongly, and is not left out with these groups: T0/P3, AGIEval,",
+    "BIG-bench, CLINC150 and BFCL, FollowBench, BELLE and awesome-prompts are no longer kinds never",
+    "seen. Before these prompts all benchmarks were read with 0.81.",
     "",
 )
 
