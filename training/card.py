@@ -123,8 +123,8 @@ _DATA = (
     "what its macro-F1 suffers from). Some own prompts are trained on and not measured. A part of",
     "these was written from descriptions made after looking at single prompts of the groups above",
     "that earlier models had read wrongly, and is not left out with these groups: T0/P3, AGIEval,",
-    "BIG-bench, CLINC150 and BFCL, FollowBench, BELLE and awesome-prompts are no longer kinds never",
-    "seen. Before these prompts all benchmarks were read with 0.81.",
+    "BIG-bench, CLINC150 and BFCL, FollowBench, BELLE and awesome-prompts are no longer kinds",
+    "never seen. Before these prompts all benchmarks were read with 0.81.",
     "",
 )
 
