@@ -84,3 +84,55 @@ def test_the_benchmark_prints_every_length() -> None:
 def test_help_and_the_package_do_not_load_onnxruntime() -> None:
     code = "import sys, prism.classify, prism.cli.classify; sys.exit('onnxruntime' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+SURE = "what year did the titanic sink"
+
+
+def test_scored_against_known_tasks_by_source() -> None:
+    lines = [
+        {"text": SURE, "task": "simple", "source": "quiz"},
+        {"messages": [{"role": "user", "content": SURE}], "task": "complex", "source": "quiz"},
+        {"text": "fix this python: prnt('hi')", "task": "code"},
+    ]  # fmt: skip
+    result = classify("--score", "--threshold", "0", stdin="\n".join(map(json.dumps, lines)))
+    assert result.exit_code == 0
+    head, quiz, every, *rest = result.stdout.splitlines()
+    assert head.split() == (
+        ["prompts", "right", "macro-F1", "calibration", "error", "wrongly", "simple", "abstained"]
+    )
+    # F1: of simple 2/3, of complex 0, of code 1. One of the two that are not simple is read so.
+    assert quiz.split()[:4] == ["quiz", "2", "0.500", "0.333"]
+    assert quiz.split()[-2:] == ["1.000", "0.000"]
+    assert every.split()[:4] == ["all", "3", "0.667", "0.556"]
+    assert every.split()[-2:] == ["0.500", "0.000"]
+    table = {line.split()[0]: line.split()[1:] for line in rest if line and line[0] != "W"}
+    assert table["simple"] == ["1", "0", "0", "0"]
+    assert table["complex"] == ["1", "0", "0", "0"]
+    assert table["code"] == ["0", "1", "0", "0"]
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({}, "has no 'task' (tasks are simple, code, reasoning, complex)"),
+        ({"task": "hard"}, 'task "hard" is not known'),
+        ({"task": ["code"]}, 'task ["code"] is not known'),
+        ({"task": "code", "source": 3}, "'source' is not a string"),
+        ({"task": "code", "text": 1}, "'text' is not a string"),
+    ],
+)
+def test_lines_that_cannot_be_scored_are_named(more: dict[str, object], reason: str) -> None:
+    good = json.dumps({"text": SURE, "task": "simple"})
+    bad = json.dumps({"text": SURE} | more)
+    result = classify("--score", stdin=f"{good}\n{bad}\n")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[1].split()[:2] == ["all", "1"]
+    (said,) = result.stderr.splitlines()
+    assert said.startswith("line 2: ")
+    assert reason in said
+
+
+def test_nothing_to_score() -> None:
+    result = classify("--score")
+    assert (result.exit_code, result.stdout) == (0, "No prompt to score.\n")

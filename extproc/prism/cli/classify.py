@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from prism.cli.classify_lines import text_of_line
 from prism.routing.catalog import ABSTAINS_ON
 
 if TYPE_CHECKING:
@@ -31,8 +32,13 @@ _SENTENCE = "Compare three ways to store 250 GB of logs, then write a short plan
     type=click.FloatRange(0, 1),
     help="Abstain from simple below this confidence; the model's own by default.",
 )
+@click.option(
+    "--score",
+    is_flag=True,
+    help='Print how often it is right instead: each line has a "task", and maybe a "source", too.',
+)
 @click.option("--benchmark", is_flag=True, help="Print the time per text by length and stop.")
-def command(model: Path | None, threshold: float | None, benchmark: bool) -> None:
+def command(model: Path | None, threshold: float | None, score: bool, benchmark: bool) -> None:
     """Classify JSON lines from standard input.
 
     Each line is {"text": ...}, or {"messages": [...]} as in a chat request. The answer to
@@ -50,6 +56,13 @@ def command(model: Path | None, threshold: float | None, benchmark: bool) -> Non
             click.echo(line)
         return
     limit = classifier.abstain_below if threshold is None else threshold
+    if score:
+        from prism.cli.classify_score import report, scored
+
+        found = scored(classifier, sys.stdin.buffer)
+        for line in report(found, limit):
+            click.echo(line)
+        sys.exit(0 if found.good else 1)
     if not _answer_all(classifier, limit, sys.stdin.buffer):
         sys.exit(1)
 
@@ -78,41 +91,6 @@ def answer(classifier: Classifier, limit: float, text: str) -> dict[str, Any]:
         "probabilities": {task: round(p, 4) for task, p in found.probabilities.items()},
         "abstained": found.unsure(limit, ABSTAINS_ON),
     }
-
-
-def text_of_line(line: bytes) -> str:
-    """The text to classify of one JSON line. Raises ``ValueError`` with what is wrong."""
-    try:
-        said = json.loads(line)
-    except UnicodeDecodeError:
-        raise ValueError("not UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from None
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if not isinstance(said, dict):
-        raise ValueError('not an object; write {"text": "..."}')
-    if "text" in said:
-        if not isinstance(said["text"], str):
-            raise ValueError("'text' is not a string")
-        return said["text"]
-    if "messages" in said:
-        return _text_of_messages(said["messages"])
-    raise ValueError("has neither 'text' nor 'messages'")
-
-
-def _text_of_messages(said: object) -> str:
-    """What the gateway would show the classifier of these messages."""
-    from prism.prompt.chat import classifier_text, read_messages
-    from prism.prompt.document import BadBody
-
-    try:
-        messages = read_messages(json.dumps(said).encode())
-    except BadBody as error:
-        raise ValueError(str(error)) from None
-    if not messages:
-        raise ValueError("'messages' is empty")
-    return classifier_text(messages)
 
 
 def measured(classifier: Classifier) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from prism.cli.classify import text_of_line
+from prism.cli.classify_lines import text_of_line
 from prism.routing.catalog import TASKS, Task
 
 if TYPE_CHECKING:
