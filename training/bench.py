@@ -30,11 +30,14 @@ from public_router import litellm_answers  # noqa: E402
 from rows import (  # noqa: E402
     FOLDS,
     GROUPS,
+    LOGS,
     REALISTIC,
     Row,
     group_of,
+    groups_of,
     is_ours,
     labels,
+    parts,
     trained_only,
 )
 from train import SEED, prepare  # noqa: E402
@@ -89,17 +92,19 @@ def main() -> None:
 
 
 def _cost(data: Path, shares: tuple[float, float]) -> Figures:
-    """Times over the authored prompts in random order, one thread, features included. ``shares`` of
-    the long and of the short ones get a second look: as many as out of source. The model has seen
-    these prompts, and would itself look twice at fewer of them."""
+    """Times over the authored prompts and those as in logs, in random order, one thread, features
+    included. ``shares`` of the long and of the short ones get a second look: as many as out of
+    source. The model has seen these prompts, and would itself look twice at fewer of them."""
     before, began = _resident_mib(), time.perf_counter()
     classifier = Classifier()
     classifier.classify("")
     loaded = (time.perf_counter() - began) * 1_000
     peak = _most_resident_mib()
     memory = _resident_mib() - before
-    with (data / "authored.jsonl").open(encoding="utf-8") as lines:
-        texts = [json.loads(line)["text"] for line in lines]
+    texts = []
+    for path in (data / "authored.jsonl", LOGS):
+        with path.open(encoding="utf-8") as lines:
+            texts += [json.loads(line)["text"] for line in lines]
     chance = random.Random(SEED)
     chance.shuffle(texts)
     shape = Reader(open_model(SHIPPED, 1).vocabulary).features_of(texts).shape
@@ -167,7 +172,7 @@ def _ours(task: Folds, jobs: int, folds: Names) -> Figures:
 def _quality(prefix: str, rows: list[Row], said: Floats, folds: Names, threshold: float) -> Figures:
     group, wanted = np.array([group_of(row) for row in rows]), labels(rows)
     out = np.isin(group, [list(GROUPS).index(name) for names in folds for name in names])
-    real, other = out & (group < len(REALISTIC)), out & (group >= len(REALISTIC))
+    real, unwritten, other = (out & part for part in parts(group).values())
 
     def f1(here: Labels) -> float:
         return round(macro_f1(wanted[here], said[here].argmax(1)), 4)
@@ -177,6 +182,7 @@ def _quality(prefix: str, rows: list[Row], said: Floats, folds: Names, threshold
 
     return {
         f"{prefix}macro_f1_out_of_source": f1(real),
+        f"{prefix}macro_f1_not_written_for_a_task": f1(unwritten),
         f"{prefix}macro_f1_benchmarks": f1(other),
         f"{prefix}accuracy_out_of_source": right(real),
         f"{prefix}accuracy_benchmarks": right(other),
@@ -195,7 +201,7 @@ def _tfidf(rows: list[Row], folds: Names, more: list[Row] | None) -> Floats:
         numbers = [list(GROUPS).index(name) for name in names]
         out = np.isin(group, numbers)
         train = [row for row, left, use in zip(rows, out, public, strict=True) if use and not left]
-        train += [row for row in more or () if group_of(row) not in numbers]
+        train += [row for row in more or () if groups_of(row).isdisjoint(numbers)]
         found[out] = tfidf_answers(train, [rows[i] for i in np.flatnonzero(out)])
         print(f"  without {', '.join(names)}", flush=True)
     return found

@@ -35,7 +35,7 @@ READ = (4, 6, 8)
 ENDS_READ = (6, 8)
 REACH = 8
 ENCODED = SIZE * (len(READ) + 2 * len(ENDS_READ))
-PIECES = 46_000
+PIECES = 43_500
 LEAST_PROMPTS = 2
 # The largest of the 8-bit numbers. With 127, processors without VNNI, which add up pairs of
 # products in 16 bits, would reach the end of these and answer other than those with it.

@@ -12,9 +12,9 @@ from scipy import optimize, special
 from prism.classify.doubt import Doubt
 from prism.classify.quality import Floats, Labels
 
-DOUBT = Doubt(sure_from=0.75, short_sure_from=0.95, short_words=14)
-"""Of which texts the encoder is asked. Asking it more often gains little for the time: of all texts
-read twice, realistic ones are read another 0.001 better (macro-F1), for three times the time."""
+DOUBT = Doubt(sure_from=0.72, short_sure_from=0.80, short_words=14)
+"""Of which texts the encoder is asked. It is a matter of time: with 0.75 and 0.95 realistic prompts
+of sources left out are read 0.004 better (macro-F1), for 46 % more time."""
 
 
 @dataclass(frozen=True, slots=True)

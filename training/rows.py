@@ -38,7 +38,14 @@ REALISTIC: dict[str, tuple[str, ...]] = {
     "authored reasoning": ("authored_reasoning",),
     "authored multilingual": ("authored_multilingual",),
     "own": ("own_realistic",),
-}
+    "as in logs, broad": (
+        "own_everyday", "own_office", "own_chinese_sixth", "own_play", "own_learned", "own_eleven",
+    ),
+    "as in logs, other": (
+        "own_oneday", "own_deducing", "own_makers", "own_technical", "own_chinese_seventh",
+        "own_given",
+    ),
+}  # fmt: skip
 BENCHMARK: dict[str, tuple[str, ...]] = {
     "AGIEval": ("agieval",),
     "BIG-bench hard": ("big_bench_hard",),
@@ -50,8 +57,13 @@ BENCHMARK: dict[str, tuple[str, ...]] = {
     "T0/P3": ("t0_p3_via_self_instruct",),
 }  # fmt: skip
 GROUPS = REALISTIC | BENCHMARK
-# Own prompts, each source by another hand. They are trained on and never measured, so left out with
-# no group.
+# Of the realistic groups those that were written task by task, each prompt to be of one. They are
+# clearer than what people ask, so any model reads them better.
+WRITTEN_FOR_A_TASK = (
+    "authored code", "authored complex", "authored simple", "authored reasoning",
+    "authored multilingual", "own",
+)  # fmt: skip
+# Own prompts, each source by another hand. They are trained on and never measured.
 OTHER_HANDS = (
     "own_chat", "own_instruction", "own_europe", "own_asia", "own_east", "own_code", "own_border",
     "own_long", "own_log", "own_creative", "own_templated", "own_chinese", "own_tasks", "own_work",
@@ -60,9 +72,31 @@ OTHER_HANDS = (
     "own_longform", "own_chinese_third", "own_rules", "own_coding", "own_commands", "own_exams",
     "own_instruction_too", "own_languages", "own_library", "own_pasted_too", "own_public",
     "own_several", "own_stacked", "own_chinese_fourth", "own_chinese_fifth", "own_edges",
-    "own_public_too", "own_world", "own_questions", "own_engineers",
+    "own_public_too", "own_world", "own_questions", "own_engineers", "own_passages_english",
+    "own_passages_asian", "own_passages_romance", "own_passages_scripts", "own_passages_northern",
+    "own_arguments", "own_brief",
 )  # fmt: skip
-NO_GROUP = -1
+# Hands that wrote kinds of which some sources are made, most of them from descriptions that were
+# written after looking at prompts of these. They are left out with the groups they imitate; the
+# other hands with none.
+IMITATING: dict[str, tuple[str, ...]] = {
+    "own_arguments": ("AGIEval",),
+    "own_chinese_fifth": ("BELLE",),
+    "own_chinese_third": ("BELLE",),
+    "own_chinese_too": ("BELLE",),
+    "own_commands": ("CLINC150, BFCL",),
+    "own_constraints": ("FollowBench",),
+    "own_documents": ("awesome-prompts",),
+    "own_errands": ("self-instruct", "BELLE"),
+    "own_exams": ("AGIEval", "BIG-bench hard"),
+    "own_library": ("awesome-prompts",),
+    "own_longform": ("T0/P3", "WritingBench"),
+    "own_rules": ("FollowBench",),
+    "own_several": ("T0/P3",),
+    "own_stacked": ("FollowBench",),
+    "own_tasks": ("T0/P3",),
+    "own_templated": ("WritingBench",),
+}
 # Translations of own and authored prompts, trained on and never measured; their style is the source
 # of the original, and they are left out with its group.
 TRANSLATED = "own_translated"
@@ -97,9 +131,9 @@ STYLES: dict[str, tuple[str, ...]] = {
 FOLDS = (
     ("arena-hard v2", "authored code", "T0/P3"),
     ("awesome-prompts", "authored simple", "AGIEval"),
-    ("BELLE", "authored reasoning", "CLINC150, BFCL"),
+    ("BELLE", "authored reasoning", "CLINC150, BFCL", "as in logs, broad"),
     ("FollowBench", "authored complex", "GSM8K, MATH, SVAMP, NQ, LLMRouter"),
-    ("WritingBench", "authored multilingual", "BIG-bench hard"),
+    ("WritingBench", "authored multilingual", "BIG-bench hard", "as in logs, other"),
     ("self-instruct", "own", "nl2bash, MBPP, MultiPL-E"),
 )
 
@@ -123,6 +157,10 @@ OWN = Path(__file__).parent / "prompts.jsonl"
 TRAINED_ONLY = Path(__file__).parent / "trained_only.jsonl"
 """Prompts that are kept with the code and trained on, but never measured: what is measured stays
 the same when they grow."""
+LOGS = Path(__file__).parent / "logs.jsonl"
+"""Prompts written without a thought of tasks, as logs of chat assistants have them, and labelled
+afterwards by two readers, each on their own. Where these disagree (``or`` is what the second said;
+one in fifteen) a prompt is trained on as either, and not measured."""
 TRANSLATIONS = Path(__file__).parent / "translations.jsonl"
 """Some own and authored prompts in other languages. They are never trained on."""
 
@@ -142,14 +180,14 @@ def translations() -> dict[str, list[str]]:
 
 
 def load(folder: Path, seed: int) -> list[Row]:
-    """Every row of ``train.jsonl``, ``authored.jsonl`` and ``OWN``, at most ``CAP`` a source
-    and label of the first.
+    """Every row of ``train.jsonl``, ``authored.jsonl``, ``OWN`` and ``LOGS`` that is measured, at
+    most ``CAP`` a source and label of the first.
 
     Raises ``FileNotFoundError``, and ``KeyError`` for rows of another shape.
     """
     chance = random.Random(seed)
     by_kind: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for path in (folder / "train.jsonl", folder / "authored.jsonl", OWN):
+    for path in (folder / "train.jsonl", folder / "authored.jsonl", OWN, LOGS):
         for row in _read(path):
             by_kind[row.source, row.label].append(row)
     kept: list[Row] = []
@@ -164,14 +202,19 @@ def is_ours(row: Row) -> bool:
 
 
 def trained_only() -> list[Row]:
-    """The rows of ``TRAINED_ONLY``."""
-    return list(_read(TRAINED_ONLY))
+    """The rows of ``TRAINED_ONLY``, and those of ``LOGS`` that two readers read as different tasks:
+    two rows, one of each, of half the weight."""
+    unsure = [said for said in _lines(LOGS) if "or" in said]
+    either = [said | {"label": one} for said in unsure for one in (said["label"], said["or"])]
+    return [*_read(TRAINED_ONLY), *(replace(_row(said), weight=0.5) for said in either)]
 
 
 def _read(path: Path) -> Iterator[Row]:
+    """The rows of a file on whose label all agree."""
     second = {said["id"]: said["label"] for said in _lines(SECOND_READING)}
     for said in _lines(path):
-        yield _row(said | {"label": second.get(said["id"], said["label"])})
+        if "or" not in said:
+            yield _row(said | {"label": second.get(said["id"], said["label"])})
 
 
 def _lines(path: Path) -> Iterator[dict[str, str]]:
@@ -193,13 +236,15 @@ def copies(rows: Sequence[Row], seed: int, half: slice) -> list[Row]:
     see ``augment``."""
     chance = random.Random(seed)
     found = [
-        replace(row, text=changed(row.text, chance, half), weight=COPY_WEIGHT)
+        replace(row, text=changed(row.text, chance, half), weight=row.weight * COPY_WEIGHT)
         for row in rows
         for _ in range(COPIES)
     ]
     coded = [(row, bare(row.text)) for row in rows if row.label is Task.CODE]
     return found + [
-        replace(row, text=code, weight=COPY_WEIGHT) for row, code in coded if code is not None
+        replace(row, text=code, weight=row.weight * COPY_WEIGHT)
+        for row, code in coded
+        if code is not None
     ]
 
 
@@ -227,18 +272,38 @@ def weights(rows: Sequence[Row]) -> NDArray[np.float32]:
     return found / mean
 
 
+def parts(group: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
+    """Which rows are realistic, which of these were not written for a task, and which are of
+    benchmarks, by the numbers of their groups."""
+    written = [list(GROUPS).index(name) for name in WRITTEN_FOR_A_TASK]
+    real = group < len(REALISTIC)
+    return {
+        "realistic": real,
+        "realistic, not written for a task": real & ~np.isin(group, written),
+        "benchmarks": ~real,
+    }
+
+
 def labels(rows: Iterable[Row]) -> NDArray[np.int64]:
     """The index of each row's label in ``TASKS``."""
     return np.array([TASKS.index(row.label) for row in rows], np.int64)
 
 
 def group_of(row: Row) -> int:
-    """The number in ``GROUPS`` of the group that the row is left out with, or ``NO_GROUP``."""
+    """The number in ``GROUPS`` of a measured row's group."""
+    (group,) = groups_of(row)
+    return group
+
+
+def groups_of(row: Row) -> frozenset[int]:
+    """The numbers in ``GROUPS`` of the groups that a row is left out with: of one that is trained
+    on and never measured, none, one or more."""
     source = row.style if row.source == TRANSLATED else row.source
+    names = list(GROUPS)
     if source in OTHER_HANDS:
-        return NO_GROUP
+        return frozenset(names.index(name) for name in IMITATING.get(source, ()))
     for i, (name, sources) in enumerate(GROUPS.items()):
         imitated = source == IMITATED and row.style in STYLES.get(name, ())
         if imitated or source in sources:
-            return i
+            return frozenset({i})
     raise ValueError(f"{row.id} of {row.source} ({row.style}) is of no group")

@@ -21,7 +21,7 @@ from encoder import Encoded, Encoder, choose, measured  # noqa: E402
 from export import Trained, export  # noqa: E402
 from figures import write_figures  # noqa: E402
 from matrix import matrices, stack  # noqa: E402
-from rows import REALISTIC, Row, copies, labels, load, trained_only  # noqa: E402
+from rows import Row, copies, labels, load, parts, trained_only  # noqa: E402
 from validate import Folds, fit, hold_out, leave_out, scaled  # noqa: E402
 from words import build  # noqa: E402
 
@@ -33,8 +33,7 @@ SEED = 20
 VECTOR_SIZE = 128
 # Texts on which is measured how far the columns inside the encoder reach.
 MEASURED_TEXTS = 400
-# Under-routing that the default threshold may leave on sources left out, on the realistic ones
-# and on the benchmarks alike.
+# Under-routing that the default threshold may leave in each of the parts of what was left out.
 MOST_UNDER_ROUTED = 0.03
 
 
@@ -51,10 +50,9 @@ def main() -> None:
     say("leaving sources out")
     left = leave_out(task, asked.jobs)
     found = scaled(left, rows)
-    real = left.group < len(REALISTIC)
     threshold = max(
         choose_threshold(labels(rows)[part], found.probabilities[part], MOST_UNDER_ROUTED)
-        for part in (real, ~real)
+        for part in parts(left.group).values()
     )
     say("holding prompts out of every source")
     held, looks = hold_out(task)

@@ -17,7 +17,18 @@ from matrix import Floats, Labels, Matrix, matrix, stack
 from measure import DOUBT, Cascade, Looks, fit_cascade, join
 from network import Network, fit_network
 from numpy.typing import NDArray
-from rows import FOLDS, GROUPS, REALISTIC, Row, group_of, labels, translations, weights
+from rows import (
+    FOLDS,
+    GROUPS,
+    REALISTIC,
+    Row,
+    group_of,
+    groups_of,
+    labels,
+    parts,
+    translations,
+    weights,
+)
 from words import Words
 
 from prism.classify.features import Reader
@@ -122,7 +133,7 @@ def _fold(names: Sequence[str]) -> tuple[Labels, Looks, dict[str, tuple[Labels, 
     group = np.array([group_of(row) for row in task.rows])
     inside = np.isin(group, list(left))
     own, out = np.flatnonzero(~inside), np.flatnonzero(inside)
-    copied = np.flatnonzero([group_of(row) not in left for row in task.extra])
+    copied = np.flatnonzero([left.isdisjoint(groups_of(row)) for row in task.extra])
     model = fit(
         [task.rows[i] for i in own] + [task.extra[i] for i in copied],
         stack(task.given.take(own), task.changed.take(copied)), task.words, task.seed,
@@ -167,7 +178,11 @@ class Scaled:
 
 def scaled(left: Left, rows: Sequence[Row]) -> Scaled:
     """Calibrate what models say of rows that they never saw."""
-    wanted, heavy = labels(rows), weights(rows)
+    # Prompts written for a task are clearer than what people ask: a model that was calibrated on
+    # these too was surer of the others than it was right (an error of 0.041 instead of 0.024).
+    part = parts(left.group)
+    written = part["realistic"] & ~part["realistic, not written for a task"]
+    wanted, heavy = labels(rows), np.where(written, np.float32(0), weights(rows))
     found = np.zeros((len(rows), CLASSES), np.float32)
     words, doubted = found.copy(), np.zeros(len(rows), np.bool_)
     pairs = {kind: np.zeros((len(index), CLASSES), np.float32)
