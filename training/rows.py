@@ -159,7 +159,8 @@ TRAINED_ONLY = Path(__file__).parent / "trained_only.jsonl"
 the same when they grow."""
 LOGS = Path(__file__).parent / "logs.jsonl"
 """Prompts written without a thought of tasks, as logs of chat assistants have them, and labelled
-afterwards by two readers, each on their own. Where these disagree (``or`` is what the second said;
+afterwards by two readers, each on their own. (``own_deducing`` alone was told of kinds of work, in
+other words than the tasks'.) Where these disagree (``or`` is what the second said;
 one in fifteen) a prompt is trained on as either, and not measured."""
 TRANSLATIONS = Path(__file__).parent / "translations.jsonl"
 """Some own and authored prompts in other languages. They are never trained on."""
