@@ -31,6 +31,7 @@ from rows import (  # noqa: E402
     FOLDS,
     GROUPS,
     LOGS,
+    OTHER_HANDS,
     REALISTIC,
     Row,
     group_of,
@@ -104,7 +105,8 @@ def _cost(data: Path, shares: tuple[float, float]) -> Figures:
     texts = []
     for path in (data / "authored.jsonl", LOGS):
         with path.open(encoding="utf-8") as lines:
-            texts += [json.loads(line)["text"] for line in lines]
+            said = map(json.loads, lines)
+            texts += [one["text"] for one in said if one["source"] not in OTHER_HANDS]
     chance = random.Random(SEED)
     chance.shuffle(texts)
     shape = Reader(open_model(SHIPPED, 1).vocabulary).features_of(texts).shape

@@ -74,13 +74,16 @@ OTHER_HANDS = (
     "own_several", "own_stacked", "own_chinese_fourth", "own_chinese_fifth", "own_edges",
     "own_public_too", "own_world", "own_questions", "own_engineers", "own_passages_english",
     "own_passages_asian", "own_passages_romance", "own_passages_scripts", "own_passages_northern",
-    "own_arguments", "own_brief",
+    "own_arguments", "own_brief", "own_visitors", "own_applications", "own_retrieved", "own_pupils",
+    "own_chinese_eighth", "own_forms", "own_experts", "own_continent", "own_south", "own_builders",
+    "own_wits", "own_curious", "own_trades", "own_paragraphs", "own_volunteers",
 )  # fmt: skip
 # Hands that wrote kinds of which some sources are made, most of them from descriptions that were
 # written after looking at prompts of these. They are left out with the groups they imitate; the
 # other hands with none.
 IMITATING: dict[str, tuple[str, ...]] = {
     "own_arguments": ("AGIEval",),
+    "own_chinese_eighth": ("BELLE",),
     "own_chinese_fifth": ("BELLE",),
     "own_chinese_third": ("BELLE",),
     "own_chinese_too": ("BELLE",),
@@ -89,13 +92,17 @@ IMITATING: dict[str, tuple[str, ...]] = {
     "own_documents": ("awesome-prompts",),
     "own_errands": ("self-instruct", "BELLE"),
     "own_exams": ("AGIEval", "BIG-bench hard"),
+    "own_forms": ("FollowBench",),
     "own_library": ("awesome-prompts",),
     "own_longform": ("T0/P3", "WritingBench"),
+    "own_pupils": ("AGIEval",),
     "own_rules": ("FollowBench",),
     "own_several": ("T0/P3",),
     "own_stacked": ("FollowBench",),
     "own_tasks": ("T0/P3",),
     "own_templated": ("WritingBench",),
+    "own_trades": ("WritingBench",),
+    "own_wits": ("BIG-bench hard",),
 }
 # Translations of own and authored prompts, trained on and never measured; their style is the source
 # of the original, and they are left out with its group.
@@ -160,8 +167,8 @@ the same when they grow."""
 LOGS = Path(__file__).parent / "logs.jsonl"
 """Prompts written without a thought of tasks, as logs of chat assistants have them, and labelled
 afterwards by two readers, each on their own. (``own_deducing`` alone was told of kinds of work, in
-other words than the tasks'.) Where these disagree (``or`` is what the second said;
-one in fifteen) a prompt is trained on as either, and not measured."""
+other words than the tasks'.) Where these disagree (``or`` is what the second said; one in
+thirteen) a prompt is trained on as either, and not measured; nor are those of ``OTHER_HANDS``."""
 TRANSLATIONS = Path(__file__).parent / "translations.jsonl"
 """Some own and authored prompts in other languages. They are never trained on."""
 
@@ -190,7 +197,8 @@ def load(folder: Path, seed: int) -> list[Row]:
     by_kind: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for path in (folder / "train.jsonl", folder / "authored.jsonl", OWN, LOGS):
         for row in _read(path):
-            by_kind[row.source, row.label].append(row)
+            if row.source not in OTHER_HANDS:
+                by_kind[row.source, row.label].append(row)
     kept: list[Row] = []
     for _, rows in sorted(by_kind.items()):
         kept += rows if is_ours(rows[0]) or len(rows) <= CAP else chance.sample(rows, CAP)
@@ -203,11 +211,12 @@ def is_ours(row: Row) -> bool:
 
 
 def trained_only() -> list[Row]:
-    """The rows of ``TRAINED_ONLY``, and those of ``LOGS`` that two readers read as different tasks:
-    two rows, one of each, of half the weight."""
+    """The rows of ``TRAINED_ONLY``, those of ``LOGS`` by ``OTHER_HANDS``, and of ``LOGS`` that two
+    readers read as different tasks: two rows, one of each, of half the weight."""
     unsure = [said for said in _lines(LOGS) if "or" in said]
     either = [said | {"label": one} for said in unsure for one in (said["label"], said["or"])]
-    return [*_read(TRAINED_ONLY), *(replace(_row(said), weight=0.5) for said in either)]
+    more = [row for row in _read(LOGS) if row.source in OTHER_HANDS]
+    return [*_read(TRAINED_ONLY), *more, *(replace(_row(said), weight=0.5) for said in either)]
 
 
 def _read(path: Path) -> Iterator[Row]:

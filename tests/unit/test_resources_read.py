@@ -37,7 +37,7 @@ def test_defaults_of_a_table() -> None:
         "complex": 1500,
     }
     assert spec["classifier"] == {
-        "abstainBelow": 0.86,
+        "abstainBelow": 0.87,
         "abstainOn": ["simple"],
         "deadlineMs": 100,
         "safeTask": "complex",

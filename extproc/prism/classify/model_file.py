@@ -25,7 +25,7 @@ from prism.classify.vocabulary import Vocabulary
 from prism.routing.catalog import TASKS
 
 # Changes with the features: a model trained on others would answer nonsense.
-FORMAT = "7"
+FORMAT = "8"
 # Keys of the model's metadata.
 FORMAT_KEY = "prism.format"
 CLASSES_KEY = "prism.classes"

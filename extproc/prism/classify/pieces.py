@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Of a text's pieces, so many at the start and at the end are read.
-HEAD_PIECES = 50
-TAIL_PIECES = 18
+HEAD_PIECES = 46
+TAIL_PIECES = 16
 MOST_PIECES = HEAD_PIECES + TAIL_PIECES + 2
 """With the marks of start and end."""
 # In characters, what those pieces are looked for in: most are of two to five.
