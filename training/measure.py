@@ -14,7 +14,7 @@ from prism.classify.quality import Floats, Labels
 
 DOUBT = Doubt(sure_from=0.74, short_sure_from=0.95, short_words=3)
 """Of which texts the encoder is asked. It is a matter of time: with 0.75, and 0.95 for up to 14
-words, realistic prompts of sources left out are read 0.004 better (macro-F1), for 45 % more
+words, realistic prompts of sources left out are read 0.004 better (macro-F1), for some 30 % more
 time. The words take "hello" for code: the shortest texts cost little to read again."""
 
 
