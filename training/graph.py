@@ -7,7 +7,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from prism.classify.unpacking import DOWN, EVEN, FACTORS, PACKED, UP
+from prism.classify.unpacking import EVEN, FACTORS, PACKED
 
 Floats = NDArray[np.float32]
 MICROSOFT = "com.microsoft"
@@ -33,18 +33,14 @@ class Graph:
         return name
 
     def unpacked(
-        self, name: str, packed: NDArray[np.uint8], factors: Floats, even: Floats | None,
-        added: tuple[Floats, Floats] | None,
-    ) -> str:  # fmt: skip
+        self, name: str, packed: NDArray[np.uint8], factors: Floats, even: Floats | None
+    ) -> str:
         """A matrix in 8 bits, int8 [inputs, outputs], that who opens the model makes of what
         ``prism.classify.unpacking`` names. It lies in the outer graph."""
         outputs, inputs = len(packed), packed[0].size * 2
         outer = self._outer
         outer.constant(packed.reshape(outputs, -1), np.uint8, f"{name}{PACKED}")
         outer.constant(factors.reshape(outputs, -1), np.float16, f"{name}{FACTORS}")
-        if added is not None:
-            outer.constant(added[0], np.float16, f"{name}{UP}")
-            outer.constant(added[1], np.float16, f"{name}{DOWN}")
         if even is not None:
             outer.constant(even, np.float32, f"{name}{EVEN}")
         outside = TensorProto(name=name, dims=(inputs, outputs), data_type=TensorProto.INT8)

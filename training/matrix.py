@@ -4,38 +4,36 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Any, TypeVar
 
 import numpy as np
+from encoder import Encoded
 from numpy.typing import NDArray
 
 from prism.classify.features import MOST_WORDS, SHAPE, Reader
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
-Part = TypeVar("Part")
-By = TypeVar("By")
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
     """``words``: int32 [texts, MOST_WORDS] rows of the word table, filled up with 0.
-    ``shape``: float32 [texts, SHAPE]. ``read``: what of each text the encoder reads."""
+    ``shape``: float32 [texts, SHAPE]. ``encoded``: float32 [texts, ENCODED]."""
 
     words: NDArray[np.int32]
     shape: Floats
-    read: list[str]
+    encoded: Floats
 
     def take(self, index: Labels) -> Matrix:
         """The texts of ``index``, in its order."""
-        return Matrix(self.words[index], self.shape[index], [self.read[i] for i in index])
+        return Matrix(self.words[index], self.shape[index], self.encoded[index])
 
 
-def matrix(texts: Sequence[str], reader: Reader) -> Matrix:
+def matrix(texts: Sequence[str], reader: Reader, encoder: Encoded) -> Matrix:
     """Compute the features of every text, on one core."""
     words = np.zeros((len(texts), MOST_WORDS), np.int32)
     shape = np.zeros((len(texts), SHAPE), np.float32)
@@ -45,38 +43,32 @@ def matrix(texts: Sequence[str], reader: Reader) -> Matrix:
         words[i, : found.words.shape[1] - 2] = found.words[0, 1:-1]
         shape[i] = found.shape[0]
         read += found.read
-    return Matrix(words, shape, read)
+    return Matrix(words, shape, encoder.of(read))
 
 
-def matrices(texts: Sequence[str], reader: Reader, jobs: int) -> Matrix:
-    """As ``matrix``, on several cores."""
-    return functools.reduce(stack, in_parts(matrix, texts, reader, jobs))
-
-
-_SHARED: list[tuple[Callable[[Sequence[str], Any], Any], Sequence[str], Any]] = []
+_SHARED: list[tuple[Sequence[str], Reader, Encoded]] = []
 # Texts that a process takes at a time.
 _SOME = 500
 
 
-def in_parts(
-    work: Callable[[Sequence[str], By], Part], texts: Sequence[str], by: By, jobs: int
-) -> Iterator[Part]:
-    """What ``work`` makes of some texts at a time, on several cores, with the progress printed."""
-    began = time.monotonic()
+def matrices(texts: Sequence[str], reader: Reader, encoder: Encoded, jobs: int) -> Matrix:
+    """As ``matrix``, on several cores, with the progress printed."""
+    began, parts = time.monotonic(), []
     # Forked, so that what is shared is not sent.
-    _SHARED.append((work, texts, by))
+    _SHARED.append((texts, reader, encoder))
     with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
-        for number, part in enumerate(pool.map(_part, range(0, len(texts), _SOME)), 1):
-            yield part
-            if number % 20 == 0:
+        for part in pool.map(_part, range(0, len(texts), _SOME)):
+            parts.append(part)
+            if len(parts) % 20 == 0:
                 passed = time.monotonic() - began
-                print(f"  {number * _SOME:,} of {len(texts):,}, {passed:.0f} s", flush=True)
+                print(f"  {len(parts) * _SOME:,} of {len(texts):,}, {passed:.0f} s", flush=True)
     _SHARED.clear()
+    return functools.reduce(stack, parts)
 
 
-def _part(first: int) -> Any:
-    ((work, texts, by),) = _SHARED
-    return work(texts[first : first + _SOME], by)
+def _part(first: int) -> Matrix:
+    ((texts, reader, encoder),) = _SHARED
+    return matrix(texts[first : first + _SOME], reader, encoder)
 
 
 def stack(first: Matrix, second: Matrix) -> Matrix:
@@ -84,5 +76,5 @@ def stack(first: Matrix, second: Matrix) -> Matrix:
     return Matrix(
         np.concatenate([first.words, second.words]),
         np.concatenate([first.shape, second.shape]),
-        first.read + second.read,
+        np.concatenate([first.encoded, second.encoded]),
     )

@@ -8,8 +8,6 @@ import random
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -17,26 +15,14 @@ HERE = Path(__file__).parent
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(HERE.parent / "extproc"))
 
-import numpy as np  # noqa: E402 (the package is found by the line above)
-from augment import EVERY, TRAINED  # noqa: E402
+from augment import EVERY, TRAINED  # noqa: E402 (the package is found by the line above)
 from card import Report, write_card  # noqa: E402
-from encoder import choose, measured  # noqa: E402
+from encoder import Encoded, Encoder, choose, measured  # noqa: E402
 from export import Trained, export  # noqa: E402
 from figures import write_figures  # noqa: E402
-from matrix import matrices  # noqa: E402
-from rows import (  # noqa: E402
-    FOLDS,
-    Row,
-    copies,
-    labels,
-    load,
-    parts,
-    trained_only,
-    weights,
-)
-from stages import Stage, done, fingerprint  # noqa: E402
-from tune import pool  # noqa: E402
-from validate import Folds, fold, hold_out, left_out, scaled  # noqa: E402
+from matrix import matrices, stack  # noqa: E402
+from rows import Row, copies, labels, load, parts, trained_only  # noqa: E402
+from validate import Folds, fit, hold_out, leave_out, scaled  # noqa: E402
 from words import build  # noqa: E402
 
 from prism.classify.features import Reader  # noqa: E402
@@ -59,33 +45,23 @@ def main() -> None:
     def say(what: str) -> None:
         print(f"[{time.monotonic() - began:5.0f} s] {what}", flush=True)
 
-    task = prepare(asked.data, asked.words, asked.jobs, say)
-    rows = task.rows
-    # The encoder of the model of all has the same texts as the others': copies changed by half of
-    # the ways.
-    extra = besides(rows, EVERY)
-    changed = matrices([row.text for row in extra], task.reader, asked.jobs)
-    whole = replace(task, extra=extra, changed=changed)
-    every = (np.arange(len(rows)), np.arange(len(extra)))
-    keep = asked.keep / fingerprint([*rows, *extra]) if asked.keep else None
-    say(f"{len(FOLDS) + 2} models: without sources in turn, without some prompts, of all")
-    *folds, (held, looks), fitted = done(
-        [
-            *(Stage(f"left-out-{i}", partial(fold, task, f)) for i, f in enumerate(FOLDS, 1)),
-            Stage("held-out", partial(hold_out, task)),
-            Stage("all", partial(whole.fit, *every)),
-        ],
-        asked.jobs, keep,
-    )  # fmt: skip
-    left = left_out(task, folds)
+    task, encoder = prepare(asked.data, asked.words, asked.jobs, say)
+    rows, words = task.rows, task.words
+    say("leaving sources out")
+    left = leave_out(task, asked.jobs)
     found = scaled(left, rows)
     threshold = max(
         choose_threshold(labels(rows)[part], found.probabilities[part], MOST_UNDER_ROUTED)
         for part in parts(left.group).values()
     )
+    say("holding prompts out of every source")
+    held, looks = hold_out(task)
     said = found.cascade.probabilities(looks)
-    say(f"threshold {threshold}")
-    trained = Trained(fitted, task.words, found.cascade, threshold)
+    say(f"threshold {threshold}; training on everything")
+    extra = besides(rows, EVERY)
+    changed = matrices([row.text for row in extra], task.reader, task.encoder, asked.jobs)
+    fitted = fit([*rows, *extra], stack(task.given, changed), words, SEED)
+    trained = Trained(fitted.network, fitted.head, encoder, words, found.cascade, threshold)
     export(asked.out, trained)
     say(f"wrote {asked.out.name}, {asked.out.stat().st_size / 2**20:.2f} MiB; the card")
     report = Report(rows, left.group, found, threshold, (held, said))
@@ -94,28 +70,29 @@ def main() -> None:
     say("done")
 
 
-def prepare(data: Path, cache: Path, jobs: int, say: Callable[[str], None]) -> Folds:
+def prepare(
+    data: Path, cache: Path, jobs: int, say: Callable[[str], None]
+) -> tuple[Folds, Encoder]:
     """Load the prompts, change some, choose words and pieces, compute the features of all."""
-    rows, more = load(data, SEED), trained_only()
+    rows = load(data, SEED)
     say(f"{len(rows):,} prompts; the words")
-    words = build([*rows, *more], cache, VECTOR_SIZE)
+    words = build([*rows, *trained_only()], cache, VECTOR_SIZE)
     reader = Reader(Vocabulary(words.names, words.rows.tolist()))
     extra = besides(rows, TRAINED)
     say("the encoder")
-    texts = [row.text for row in [*rows, *more]]
+    texts = [row.text for row in [*rows, *trained_only()]]
     some = random.Random(SEED).sample(texts, MEASURED_TEXTS)
     encoder = measured(choose(texts), some)
+    encoded = Encoded(encoder)
     say(f"features of {len(rows):,} prompts, and of {len(extra):,} to train on besides")
-    given = matrices([row.text for row in rows], reader, jobs)
-    changed = matrices([row.text for row in extra], reader, jobs)
-    say("what the encoder as it is makes of some of these")
-    drawn = pool(encoder, given.read + changed.read, weights([*rows, *extra]), SEED, jobs)
-    return Folds(rows, given, extra, changed, drawn, words, reader, encoder, SEED)
+    given = matrices([row.text for row in rows], reader, encoded, jobs)
+    changed = matrices([row.text for row in extra], reader, encoded, jobs)
+    return Folds(rows, given, extra, changed, words, reader, encoded, SEED), encoder
 
 
 def besides(rows: Sequence[Row], half: slice) -> list[Row]:
     """What is trained on and not measured: some own prompts, and changed copies of these and
-    of ``rows``; ``half``: see ``augment``. In the same order for each half."""
+    of ``rows``; ``half``: see ``augment``."""
     more = trained_only()
     return more + copies([*rows, *more], SEED, half)
 
@@ -129,11 +106,7 @@ def _arguments() -> argparse.Namespace:
         "--words", type=Path, default=HERE / "words.npz",
         help="kept word vectors; made (some 10 minutes) where the file is missing",
     )  # fmt: skip
-    parser.add_argument("--jobs", type=int, default=2, help="models trained at a time")
-    parser.add_argument(
-        "--keep", type=Path, default=HERE.parent / "build" / "train",
-        help="folder for what is done already, in case that the run is stopped",
-    )  # fmt: skip
+    parser.add_argument("--jobs", type=int, default=2, help="folds trained at a time")
     return parser.parse_args()
 
 

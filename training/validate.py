@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import numpy as np
 from augment import CHANGES, MEASURED, bare
-from encoder import Encoded, Encoder
-from head import Head
+from encoder import Encoded
+from head import Head, fit_head
 from matrix import Floats, Labels, Matrix, matrix, stack
 from measure import DOUBT, Cascade, Looks, fit_cascade, join
 from network import Network, fit_network
 from numpy.typing import NDArray
 from rows import (
+    FOLDS,
     GROUPS,
     REALISTIC,
     Row,
@@ -25,7 +29,6 @@ from rows import (
     translations,
     weights,
 )
-from tune import Pool, tuned
 from words import Words
 
 from prism.classify.features import Reader
@@ -57,70 +60,58 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Both networks, and the encoder that the second one reads."""
+    """Both networks."""
 
     network: Network
     head: Head
-    encoder: Encoder
 
     def looks(self, given: Matrix) -> Looks:
         """What both say."""
         limits = np.array(DOUBT.limits(given.shape), np.float32)
-        encoded = Encoded(self.encoder).of(given.read)
-        return Looks(self.network.logits(given), self.head.logits(encoded), limits)
+        return Looks(self.network.logits(given), self.head.logits(given.encoded), limits)
 
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """All that the folds share.
-
-    ``rows``, ``given``: the prompts that are measured and their features. ``extra``, ``changed``:
-    those that are trained on besides. ``pool``: of both, one after the other, those that the
-    encoder is trained on. ``encoder``: as it is.
-    """
+    """All that the folds share: prompts, changed copies of some, the words, the seed."""
 
     rows: Sequence[Row]
     given: Matrix
     extra: Sequence[Row]
     changed: Matrix
-    pool: Pool
     words: Words
     reader: Reader
-    encoder: Encoder
+    encoder: Encoded
     seed: int
 
-    def fit(self, own: Labels, copied: Labels) -> Fitted:
-        """Train on some of ``rows`` and of ``extra``, given by their numbers."""
-        rows = [self.rows[i] for i in own] + [self.extra[i] for i in copied]
-        given = stack(self.given.take(own), self.changed.take(copied))
-        targets, heavy = np.eye(CLASSES, dtype=np.float32)[labels(rows)], weights(rows)
-        vectors, counts = self.words.vectors, self.words.counts
-        network = fit_network(given, vectors, counts, targets, heavy, self.seed)
-        # Where each of all prompts is among these. A pool of them was drawn by the weights that all
-        # have, so each counts in it as much as it is heavier here.
-        spots = np.full(len(self.rows) + len(self.extra), -1)
-        spots[np.concatenate([own, len(self.rows) + copied])] = np.arange(len(rows))
-        some = self.pool.take(np.flatnonzero(spots[self.pool.index] >= 0))
-        drawn = weights([*self.rows, *self.extra])[some.index]
-        here = spots[some.index]
-        encoder, head = tuned(self.encoder, some, targets[here], heavy[here] / drawn, self.seed)
-        return Fitted(network, head, encoder)
+
+def fit(rows: Sequence[Row], given: Matrix, words: Words, seed: int) -> Fitted:
+    """Train on labelled prompts and their features."""
+    targets, heavy = np.eye(CLASSES, dtype=np.float32)[labels(rows)], weights(rows)
+    network = fit_network(given, words.vectors, words.counts, targets, heavy, seed)
+    return Fitted(network, fit_head(given.encoded, targets, heavy, seed))
 
 
-Fold = tuple[Labels, Looks, dict[str, tuple[Labels, Looks]]]
-"""The rows of some groups, what a model that never saw these says of them, and of their prompts
-changed, per kind of change."""
+def leave_out(task: Folds, jobs: int, folds: Sequence[Sequence[str]] = FOLDS) -> Left:
+    """For each fold, train on all else and answer for it; ``jobs`` folds at a time.
 
-
-def left_out(task: Folds, found: Sequence[Fold]) -> Left:
-    """What ``fold`` found of each fold. Where these are not all of ``FOLDS``, the rows of the
-    others have logits of 0 and are not ``answered``."""
+    With some of the folds only, the rows of the others have logits of 0 and are not ``answered``.
+    """
     group = np.array([group_of(row) for row in task.rows])
+    answered, parts = [], []
     kinds = (*CHANGES, CODE_ALONE, ANOTHER_LANGUAGE)
-    answered = np.concatenate([out for out, _, _ in found])
-    said, out = _filled(len(group), answered, join([said for _, said, _ in found]))
-    pairs = {kind: _join([changed[kind] for _, _, changed in found]) for kind in kinds}
-    return Left(said, out, group, pairs)
+    pairs: dict[str, list[tuple[Labels, Looks]]] = {name: [] for name in kinds}
+    # Forked, so that the matrices are shared and not sent.
+    _SHARED.append(task)
+    with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
+        for out, said, changed in pool.map(_fold, folds):
+            answered.append(out)
+            parts.append(said)
+            for kind, part in changed.items():
+                pairs[kind].append(part)
+    _SHARED.clear()
+    said, out = _filled(len(group), np.concatenate(answered), join(parts))
+    return Left(said, out, group, {kind: _join(parts) for kind, parts in pairs.items()})
 
 
 def _filled(rows: int, index: Labels, said: Looks) -> tuple[Looks, NDArray[np.bool_]]:
@@ -132,21 +123,28 @@ def _filled(rows: int, index: Labels, said: Looks) -> tuple[Looks, NDArray[np.bo
     return Looks(words, encoded, limits), answered
 
 
-def fold(task: Folds, names: Sequence[str]) -> Fold:
-    """Train without some groups, and answer for them."""
+_SHARED: list[Folds] = []
+
+
+def _fold(names: Sequence[str]) -> tuple[Labels, Looks, dict[str, tuple[Labels, Looks]]]:
+    """What a model trained without some groups says of them, and of their prompts changed."""
+    began, (task,) = time.monotonic(), _SHARED
     left = {list(GROUPS).index(name) for name in names}
     group = np.array([group_of(row) for row in task.rows])
     inside = np.isin(group, list(left))
     own, out = np.flatnonzero(~inside), np.flatnonzero(inside)
     copied = np.flatnonzero([left.isdisjoint(groups_of(row)) for row in task.extra])
-    model = task.fit(own, copied)
+    model = fit(
+        [task.rows[i] for i in own] + [task.extra[i] for i in copied],
+        stack(task.given.take(own), task.changed.take(copied)), task.words, task.seed,
+    )  # fmt: skip
     said = model.looks(task.given.take(out))
     # Both count alike here; how much each is to count is found when all have been left out.
     right = (said.words + said.encoded).argmax(1) == labels([task.rows[i] for i in out])
     found = ", ".join(
         f"{name} {right[group[out] == list(GROUPS).index(name)].mean():.3f}" for name in names
     )
-    print(f"  without: {found} right", flush=True)
+    print(f"  without: {found} right ({time.monotonic() - began:.0f} s)", flush=True)
     return out, said, _pairs(task, out[group[out] < len(REALISTIC)], group, model)
 
 
@@ -158,7 +156,10 @@ def hold_out(task: Folds) -> tuple[Labels, Looks]:
     out, own = np.flatnonzero(held), np.flatnonzero(~held)
     names = {task.rows[i].id for i in out}
     copied = np.flatnonzero([row.id not in names for row in task.extra])
-    model = task.fit(own, copied)
+    model = fit(
+        [task.rows[i] for i in own] + [task.extra[i] for i in copied],
+        stack(task.given.take(own), task.changed.take(copied)), task.words, task.seed,
+    )  # fmt: skip
     return out, model.looks(task.given.take(out))
 
 
@@ -225,7 +226,7 @@ def _pairs(
 
 def _said(task: Folds, model: Fitted, texts: Sequence[tuple[int, str]]) -> tuple[Labels, Looks]:
     index = np.array([i for i, _ in texts], np.int64)
-    return index, model.looks(matrix([text for _, text in texts], task.reader))
+    return index, model.looks(matrix([text for _, text in texts], task.reader, task.encoder))
 
 
 def _some(rows: Labels, chance: random.Random) -> list[int]:
