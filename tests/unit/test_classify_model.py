@@ -64,28 +64,6 @@ def test_other_models_are_refused(tmp_path: Path, old: bytes, new: bytes, reason
     assert str(path) in str(refused.value)
 
 
-def of_format(tmp_path: Path, digit: bytes) -> Path:
-    """A copy of the shipped model with another number of its format."""
-    content, key = SHIPPED.read_bytes(), b"prism.format\x12\x01"
-    at = content.index(key) + len(key)
-    path = tmp_path / "model.onnx"
-    path.write_bytes(content[:at] + digit + content[at + 1 :])
-    return path
-
-
-@pytest.mark.parametrize("digit", [b"8", b"9"])
-def test_the_last_two_formats_are_read(
-    tmp_path: Path, classifier: Classifier, digit: bytes
-) -> None:
-    found = Classifier(of_format(tmp_path, digit)).classify("hi")
-    assert found.task == classifier.classify("hi").task
-
-
-def test_an_older_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelRefused, match=r"prism\.format is '7', not '9' or '8'"):
-        Classifier(of_format(tmp_path, b"7"))
-
-
 def test_what_the_last_layer_reads_is_given_with_the_file_it_is_of(classifier: Classifier) -> None:
     found, other = classifier.classify("fix this loop").hidden, classifier.classify("hi").hidden
     assert found is not None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from prism.classify.unpacking import BLOCK, matrices
 from prism.classify.v1 import constants_pb2 as messages
 
-INPUTS, OUTPUTS, RANK = 2 * BLOCK, 3, 2
+INPUTS, OUTPUTS = 2 * BLOCK, 3
 
 
 def numbers() -> NDArray[np.int64]:
@@ -30,14 +30,6 @@ def even() -> NDArray[np.float32]:
     return np.linspace(0.5, 1.5, INPUTS, dtype=np.float32)
 
 
-def up() -> NDArray[np.float16]:
-    return np.random.default_rng(6).uniform(-4, 4, (OUTPUTS, RANK)).astype(np.float16)
-
-
-def down() -> NDArray[np.float16]:
-    return np.random.default_rng(7).uniform(-4, 4, (RANK, INPUTS)).astype(np.float16)
-
-
 def constant(name: str, kind: int, data: bytes) -> messages.TensorProto:
     return messages.TensorProto(name=name, data_type=kind, raw_data=data)
 
@@ -52,8 +44,6 @@ def a_model(*more: messages.TensorProto, dims: tuple[int, ...] = (INPUTS, OUTPUT
 PACKED = constant("m.packed", 2, packed())
 FACTORS = constant("m.factors", 10, factors().tobytes())
 EVEN = constant("m.even", 1, even().tobytes())
-UP = constant("m.up", 10, up().tobytes())
-DOWN = constant("m.down", 10, down().tobytes())
 
 
 def test_blocks_become_a_matrix() -> None:
@@ -68,16 +58,6 @@ def test_columns_are_multiplied_where_the_file_says_so() -> None:
     found = matrices(a_model(PACKED, FACTORS, EVEN))["m"]
     each = factors().astype(np.float32).reshape(OUTPUTS, -1).repeat(BLOCK, axis=1)
     assert found.tolist() == np.rint(numbers().astype(np.float32) * each * even()).T.tolist()
-
-
-def test_what_was_learnt_is_added_before_columns_are_multiplied() -> None:
-    each = factors().astype(np.float32).reshape(OUTPUTS, -1).repeat(BLOCK, axis=1)
-    learnt = up().astype(np.float32) @ down().astype(np.float32)
-    assert np.abs(learnt).max() > 1
-    plain = matrices(a_model(PACKED, FACTORS, UP, DOWN))["m"]
-    assert plain.tolist() == np.rint(numbers() * each + learnt).T.tolist()
-    uneven = matrices(a_model(PACKED, FACTORS, UP, DOWN, EVEN))["m"]
-    assert uneven.tolist() == np.rint((numbers() * each + learnt) * even()).T.tolist()
 
 
 def test_a_model_that_has_all_it_needs_is_given_nothing() -> None:
@@ -96,19 +76,6 @@ def test_a_model_that_has_all_it_needs_is_given_nothing() -> None:
         (a_model(constant("m.packed", 9, packed()), FACTORS), "m.packed has another size or type"),
         (a_model(PACKED, constant("m.factors", 1, b"")), "m.factors has another size"),
         (a_model(PACKED, FACTORS, constant("m.even", 1, b"1234")), "m.even has another size"),
-        (a_model(PACKED, FACTORS, UP), "it has no m.down"),
-        (
-            a_model(PACKED, FACTORS, constant("m.up", 10, up().tobytes()[:-2]), DOWN),
-            "m.up has another size",
-        ),
-        (
-            a_model(PACKED, FACTORS, UP, constant("m.down", 10, down().tobytes()[2:])),
-            "m.down has another size",
-        ),
-        (
-            a_model(PACKED, FACTORS, constant("m.up", 9, up().tobytes()), DOWN),
-            "m.up has another size",
-        ),
         (a_model(PACKED, FACTORS, dims=(INPUTS,)), "m is no matrix"),
         (a_model(PACKED, FACTORS, dims=(INPUTS + 1, OUTPUTS)), "m is no matrix"),
         (a_model(PACKED, FACTORS, dims=(INPUTS, -OUTPUTS)), "m is no matrix"),

@@ -25,9 +25,7 @@ from prism.classify.vocabulary import Vocabulary
 from prism.routing.catalog import TASKS
 
 # Changes with the features: a model trained on others would answer nonsense.
-FORMAT = "9"
-READ_FORMATS = (FORMAT, "8")
-"""Files of format 8 add nothing to their matrices (``unpacking``), and are read as ever."""
+FORMAT = "8"
 # Keys of the model's metadata.
 FORMAT_KEY = "prism.format"
 CLASSES_KEY = "prism.classes"
@@ -128,10 +126,9 @@ def _showing_hidden(content: bytes, found: dict[str, NDArray[np.int8]], threads:
 
 
 def _check(path: Path, session: Any, said: dict[str, str]) -> None:
-    for key, wanted in ((FORMAT_KEY, READ_FORMATS), (CLASSES_KEY, (CLASSES,))):
-        if said.get(key) not in wanted:
-            known = " or ".join(map(repr, wanted))
-            raise ModelRefused(f"{path}: metadata {key} is {said.get(key)!r}, not {known}")
+    for key, wanted in ((FORMAT_KEY, FORMAT), (CLASSES_KEY, CLASSES)):
+        if said.get(key) != wanted:
+            raise ModelRefused(f"{path}: metadata {key} is {said.get(key)!r}, not {wanted!r}")
     for what, nodes, wanted_nodes in (
         ("inputs", session.get_inputs(), INPUTS),
         ("outputs", session.get_outputs(), OUTPUTS),

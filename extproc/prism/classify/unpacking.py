@@ -17,12 +17,11 @@ from prism.classify.v1 import constants_pb2 as messages
 
 BLOCK = 32
 """So many numbers, one after the other in a row, are multiplied by the same factor."""
-PACKED, FACTORS, EVEN, UP, DOWN = ".packed", ".factors", ".even", ".up", ".down"
+PACKED, FACTORS, EVEN = ".packed", ".factors", ".even"
 """What a matrix is made of, by the ends of the constants' names. ``.packed``: uint8 [outputs,
 inputs / 2], of a block the first half in the low bits and the second in the high ones, each 8 more
-than its number. ``.factors``: float16 [outputs, inputs / BLOCK]. ``.up`` and ``.down``, which may
-be missing: float16 [outputs, rank] and [rank, inputs], whose product is added. ``.even``, which may
-be missing too: float32 [inputs], by which the columns of the sum are multiplied."""
+than its number. ``.factors``: float16 [outputs, inputs / BLOCK]. ``.even``, which may be missing:
+float32 [inputs]."""
 _EXTERNAL = 1
 _INT8 = 3
 _KINDS = {1: np.float32, 2: np.uint8, 10: np.float16}
@@ -59,24 +58,10 @@ def _matrix(name: str, dims: Any, constants: dict[str, Any]) -> NDArray[np.int8]
     packed = _values(constants, f"{name}{PACKED}", (outputs, inputs // BLOCK, BLOCK // 2))
     numbers = unpacked(packed)
     numbers *= _values(constants, f"{name}{FACTORS}", (outputs, inputs // BLOCK, 1))
-    if f"{name}{UP}" in constants:
-        numbers += _product(constants, name, outputs, inputs).reshape(numbers.shape)
     if f"{name}{EVEN}" in constants:
         numbers *= _values(constants, f"{name}{EVEN}", (1, inputs // BLOCK, BLOCK))
     rounded = np.rint(numbers, out=numbers).astype(np.int8).reshape(outputs, inputs)
     return np.ascontiguousarray(rounded.T)
-
-
-def _product(
-    constants: dict[str, Any], name: str, outputs: int, inputs: int
-) -> NDArray[np.float32]:
-    # As many numbers as it has decide the rank; the other one's size then tells whether they fit.
-    rank = len(constants[f"{name}{UP}"].raw_data) // (2 * outputs)
-    up = _values(constants, f"{name}{UP}", (outputs, rank)).astype(np.float32)
-    found: NDArray[np.float32] = up @ _values(constants, f"{name}{DOWN}", (rank, inputs)).astype(
-        np.float32
-    )
-    return found
 
 
 def _two(name: str, dims: Any) -> tuple[int, int]:
