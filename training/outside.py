@@ -39,7 +39,7 @@ def main() -> None:
             said = missing.pop(hashlib.sha256(text.encode("utf-8", "replace")).hexdigest(), None)
             if said is not None and not (asked.agreed and "or" in said):
                 line = {"text": text, "task": said["task"], "source": said["source"]}
-                print(json.dumps(line, ensure_ascii=False))
+                print(json.dumps(line))
     for source in dict.fromkeys(said["source"] for said in labels.values()):
         gone = sum(said["source"] == source for said in missing.values())
         if gone:
