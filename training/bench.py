@@ -41,9 +41,8 @@ from rows import (  # noqa: E402
     parts,
     trained_only,
 )
-from stages import done  # noqa: E402
-from train import SEED, fold_stages, prepare  # noqa: E402
-from validate import Folds, left_out, scaled  # noqa: E402
+from train import SEED, prepare  # noqa: E402
+from validate import Folds, leave_out, scaled  # noqa: E402
 
 from prism.classify import SHIPPED, Classifier  # noqa: E402
 from prism.classify.features import Reader  # noqa: E402
@@ -145,7 +144,7 @@ def _most_resident_mib() -> float:
 
 
 def _ours(task: Folds, jobs: int, folds: Names) -> Figures:
-    left = left_out(task, done(fold_stages(task, folds), jobs, None))
+    left = leave_out(task, jobs, folds)
     found = scaled(left, task.rows)
     threshold, real = Classifier().abstain_below, left.group < len(REALISTIC)
     figures = _quality("", task.rows, found.probabilities, folds, threshold)

@@ -21,20 +21,15 @@ time. The words take "hello" for code: the shortest texts cost little to read ag
 @dataclass(frozen=True, slots=True)
 class Looks:
     """What a model says of texts. ``words`` and ``encoded``: logits [texts, 4], from the words and
-    from what the encoder makes of them. ``shape``: as ``Features`` has it."""
+    from what the encoder makes of them. ``limits``: [texts], see ``Doubt.limits``."""
 
     words: Floats
     encoded: Floats
-    shape: Floats
+    limits: Floats
 
     def take(self, index: Labels | NDArray[np.bool_]) -> Looks:
         """Those of some texts."""
-        return Looks(self.words[index], self.encoded[index], self.shape[index])
-
-    @property
-    def limits(self) -> Floats:
-        """[texts], see ``Doubt.limits``."""
-        return np.array(DOUBT.limits(self.shape), np.float32)
+        return Looks(self.words[index], self.encoded[index], self.limits[index])
 
 
 def join(parts: Sequence[Looks]) -> Looks:
@@ -42,7 +37,7 @@ def join(parts: Sequence[Looks]) -> Looks:
     return Looks(
         np.concatenate([part.words for part in parts]),
         np.concatenate([part.encoded for part in parts]),
-        np.concatenate([part.shape for part in parts]),
+        np.concatenate([part.limits for part in parts]),
     )
 
 

@@ -20,7 +20,7 @@ CAP = 900
 # What a class's realistic prompts weigh against its benchmark prompts in all.
 REALISTIC_SHARE = 0.7
 # How often a prompt is trained on besides, changed; what each of these weighs against the prompt.
-COPIES = 1
+COPIES = 2
 COPY_WEIGHT = 0.5
 
 # Sources that share prompts or a hand, so are left out together. The first group reads as

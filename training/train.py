@@ -8,7 +8,6 @@ import random
 import sys
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -16,16 +15,14 @@ HERE = Path(__file__).parent
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(HERE.parent / "extproc"))
 
-import numpy as np  # noqa: E402 (the package is found by the line above)
-from augment import EVERY, TRAINED  # noqa: E402
+from augment import EVERY, TRAINED  # noqa: E402 (the package is found by the line above)
 from card import Report, write_card  # noqa: E402
 from encoder import Encoded, Encoder, choose, measured  # noqa: E402
 from export import Trained, export  # noqa: E402
 from figures import write_figures  # noqa: E402
 from matrix import matrices, stack  # noqa: E402
-from rows import FOLDS, Row, copies, labels, load, parts, trained_only  # noqa: E402
-from stages import Stage, done, fingerprint  # noqa: E402
-from validate import Folds, fit, fold, hold_out, left_out, scaled  # noqa: E402
+from rows import Row, copies, labels, load, parts, trained_only  # noqa: E402
+from validate import Folds, fit, hold_out, leave_out, scaled  # noqa: E402
 from words import build  # noqa: E402
 
 from prism.classify.features import Reader  # noqa: E402
@@ -50,28 +47,20 @@ def main() -> None:
 
     task, encoder = prepare(asked.data, asked.words, asked.jobs, say)
     rows, words = task.rows, task.words
-    keep = asked.keep / fingerprint([*rows, *task.extra]) if asked.keep else None
     say("leaving sources out")
-    left = left_out(task, done(fold_stages(task, FOLDS), asked.jobs, keep))
+    left = leave_out(task, asked.jobs)
     found = scaled(left, rows)
     threshold = max(
         choose_threshold(labels(rows)[part], found.probabilities[part], MOST_UNDER_ROUTED)
         for part in parts(left.group).values()
     )
-    say(f"threshold {threshold}; prompts changed in every way")
-    extra = besides(rows, EVERY)
-    same = np.arange(len(trained_only()))
-    changed = matrices(
-        [row.text for row in extra[len(same) :]], task.reader, task.encoder, asked.jobs
-    )
-    given = stack(stack(task.given, task.changed.take(same)), changed)
-    say("holding prompts out of every source, and training on everything")
-    stages = [
-        Stage("held-out", partial(hold_out, task)),
-        Stage("all", partial(fit, [*rows, *extra], given, words, SEED)),
-    ]
-    (held, looks), fitted = done(stages, asked.jobs, keep)
+    say("holding prompts out of every source")
+    held, looks = hold_out(task)
     said = found.cascade.probabilities(looks)
+    say(f"threshold {threshold}; training on everything")
+    extra = besides(rows, EVERY)
+    changed = matrices([row.text for row in extra], task.reader, task.encoder, asked.jobs)
+    fitted = fit([*rows, *extra], stack(task.given, changed), words, SEED)
     trained = Trained(fitted.network, fitted.head, encoder, words, found.cascade, threshold)
     export(asked.out, trained)
     say(f"wrote {asked.out.name}, {asked.out.stat().st_size / 2**20:.2f} MiB; the card")
@@ -101,14 +90,6 @@ def prepare(
     return Folds(rows, given, extra, changed, words, reader, encoded, SEED), encoder
 
 
-def fold_stages(task: Folds, folds: Sequence[Sequence[str]]) -> list[Stage]:
-    """The work for each fold."""
-    return [
-        Stage(f"left-out-{number}", partial(fold, task, names))
-        for number, names in enumerate(folds, 1)
-    ]
-
-
 def besides(rows: Sequence[Row], half: slice) -> list[Row]:
     """What is trained on and not measured: some own prompts, and changed copies of these and
     of ``rows``; ``half``: see ``augment``."""
@@ -125,11 +106,7 @@ def _arguments() -> argparse.Namespace:
         "--words", type=Path, default=HERE / "words.npz",
         help="kept word vectors; made (some 10 minutes) where the file is missing",
     )  # fmt: skip
-    parser.add_argument("--jobs", type=int, default=2, help="models trained at a time")
-    parser.add_argument(
-        "--keep", type=Path, default=HERE.parent / "build" / "train",
-        help="folder for what is done already, in case that the run is stopped",
-    )  # fmt: skip
+    parser.add_argument("--jobs", type=int, default=2, help="folds trained at a time")
     return parser.parse_args()
 
 
