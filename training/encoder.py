@@ -26,16 +26,11 @@ from prism.classify.pieces import MOST_PIECES, Pieces
 from prism.classify.unpacking import BLOCK, matrices, session, unpacked
 
 Floats = NDArray[np.float32]
+Halves = NDArray[np.float16]
 
 SIZE, HEADS = 384, 12
 LAYERS = 8
-# The head reads what these layers make of a text, each averaged over its pieces.
-READ = (4, 6, 8)
-# And what these make of how it begins and ends: means whose weights fall off within so many pieces.
-ENDS_READ = (6, 8)
-REACH = 8
-ENCODED = SIZE * (len(READ) + 2 * len(ENDS_READ))
-PIECES = 43_500
+PIECES = 44_500
 LEAST_PROMPTS = 2
 # The largest of the 8-bit numbers. With 127, processors without VNNI, which add up pairs of
 # products in 16 bits, would reach the end of these and answer other than those with it.
@@ -165,30 +160,11 @@ def _sentencepiece(pieces: Sequence[str], scores: Floats) -> bytes:
 
 
 def encode(graph: Graph, encoder: Encoder, pieces: str, linear: Linear | None = None) -> str:
-    """Add the encoder to a graph; float32 [texts, ENCODED] by name."""
-    weights, linear = encoder.weights, linear or Rounded(encoder.spans)
-    x, ends = _embedded(graph, encoder, pieces), _ends(graph, pieces)
-    read = []
-    for number in range(1, LAYERS + 1):
-        x = _layer(graph, weights, f"l{number - 1}.", x, linear)
-        if number in READ:
-            read.append(graph.node("ReduceMean", x, axes=[1], keepdims=0))
-        if number in ENDS_READ:
-            both = graph.node("MatMul", ends, x)
-            read.append(graph.node("Reshape", both, graph.numbers(-1, 2 * SIZE)))
-    return graph.node("Concat", *read, axis=1)
-
-
-def _ends(graph: Graph, pieces: str) -> str:
-    """Float32 [2, pieces]: the weights of the pieces in the means for the start and the end."""
-    falling = np.exp(-np.arange(MOST_PIECES) / REACH)
-    many = graph.node("Shape", pieces, start=1, end=2)
-    start = graph.node("Slice", graph.constant(falling), graph.numbers(0), many)
-    last = graph.node("Neg", many)
-    end = graph.node("Slice", graph.constant(falling[::-1]), last, graph.numbers(2**31))
-    weights = graph.node("Concat", *(graph.node("Unsqueeze", part, graph.numbers(0))
-                                     for part in (start, end)), axis=0)  # fmt: skip
-    return graph.node("Div", weights, graph.node("ReduceSum", weights, graph.numbers(1)))
+    """Add the encoder to a graph; float32 [texts, pieces, SIZE] by name."""
+    x, linear = _embedded(graph, encoder, pieces), linear or Rounded(encoder.spans)
+    for number in range(LAYERS):
+        x = layer(graph, encoder.weights, f"l{number}.", x, linear)
+    return x
 
 
 def _embedded(graph: Graph, encoder: Encoder, pieces: str) -> str:
@@ -216,7 +192,7 @@ def _halves(graph: Graph, packed: str) -> str:
                           graph.constant(8))  # fmt: skip
 
 
-def _layer(graph: Graph, weights: Weights, name: str, x: str, linear: Linear) -> str:
+def layer(graph: Graph, weights: Weights, name: str, x: str, linear: Linear) -> str:
     """One layer of the encoder: attention, then a network for each piece (BERT's, in eval)."""
     three = linear(graph, weights, name, ("q", "k", "v"), x, SIZE)
     parts = graph.split(three, SIZE, SIZE, SIZE)
@@ -324,10 +300,10 @@ def alone(encoder: Encoder, exact: Exact | None = None) -> bytes:
     graph = Graph()
     graph.node("Identity", encode(graph, encoder, "pieces", exact), out="encoded")
     inputs = [helper.make_tensor_value_info("pieces", TensorProto.INT64, ["texts", "many"])]
-    outputs = [helper.make_tensor_value_info("encoded", TensorProto.FLOAT, ["texts", ENCODED])]
-    for name in exact.inputs.values() if exact else ():
-        shape = ["texts", "many", None]
-        outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["texts", "many", None])
+        for name in ("encoded", *(exact.inputs.values() if exact else ()))
+    ]
     made = helper.make_graph(graph.nodes, "encoder", inputs, outputs, graph.constants)
     model = helper.make_model(made, opset_imports=OPSETS)
     model.ir_version = IR_VERSION
@@ -342,14 +318,15 @@ class Encoded:
         self._model, self._cut = alone(encoder), Pieces(encoder.pieces)
         self._sessions: dict[int, Any] = {}
 
-    def of(self, read: Sequence[str]) -> Floats:
-        """Float32 [texts, ENCODED] of texts as ``Features.read`` has them."""
+    def of(self, text: str) -> Halves:
+        """Float16 [pieces, SIZE] of a text as ``Features.read`` has it."""
         # A session does not survive a fork.
         if os.getpid() not in self._sessions:
             self._sessions = {os.getpid(): _session(self._model)}
-        run = self._sessions[os.getpid()].run
-        found = [run(["encoded"], {"pieces": self._cut.of(text)})[0] for text in read]
-        return np.concatenate(found) if found else np.zeros((0, ENCODED), np.float32)
+        session = self._sessions[os.getpid()]
+        (found,) = session.run(["encoded"], {"pieces": self._cut.of(text)})
+        halves: Halves = found[0].astype(np.float16)
+        return halves
 
 
 def _session(model: bytes) -> Any:

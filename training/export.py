@@ -11,9 +11,9 @@ from pathlib import Path
 
 import network as net
 import numpy as np
-from encoder import Encoder, encode
+from encoder import SIZE, Encoder, encode
 from graph import IR_VERSION, OPSETS, Graph, check
-from head import Head
+from head import QUERIES, VALUES, Head
 from measure import DOUBT, Cascade
 from network import Network
 from numpy.typing import NDArray
@@ -63,12 +63,7 @@ def export(path: Path, trained: Trained) -> None:
     doubted = graph.node("Greater", graph.node("Shape", "pieces", start=1, end=2),
                          graph.numbers(0))  # fmt: skip
     encoded = Graph("e.", graph)
-    seen = encode(encoded, trained.encoder, "pieces")
-    # In 16 bits in the file only: onnxruntime makes it float32 once, when the model is opened.
-    half = encoded.constant(trained.head.params["first"], np.float16)
-    first = encoded.node("Cast", half, to=TensorProto.FLOAT)
-    bias = encoded.constant(trained.head.params["first_bias"])
-    seen = encoded.node("Relu", encoded.node("Gemm", seen, first, bias))
+    seen = _seen(encoded, trained.head, encode(encoded, trained.encoder, "pieces"))
     read = encoded.node("Concat", HIDDEN, seen, axis=1)
     logits = encoded.node("Gemm", read, BOTH_WEIGHTS, BOTH_BIAS)
     alone = Graph("w.")
@@ -80,6 +75,34 @@ def export(path: Path, trained: Trained) -> None:
     ))  # fmt: skip
     graph.node("Softmax", "logits", out="probabilities", axis=1)
     _write(path, graph, trained)
+
+
+def _seen(graph: Graph, head: Head, x: str) -> str:
+    """What the hidden layer of the head makes of the pieces ``x``; see ``head._Read``."""
+    params = head.params
+    # All pieces count alike in the first mean, as each does whose query is nothing.
+    query = np.concatenate([np.zeros((SIZE, 1), np.float32), params["query"]], axis=1)
+    scores = graph.node("MatMul", x, graph.constant(query))
+    shares = graph.node("Transpose", graph.node("Softmax", scores, axis=1), perm=[0, 2, 1])
+    # By query, as the values are.
+    means = graph.node("Transpose", graph.node("MatMul", shares, x), perm=[1, 0, 2])
+    whole, learnt = graph.split(means, 1, QUERIES, axis=0)
+    made = graph.node("MatMul", learnt, _half(graph, params["values"]))
+    made = graph.node("Transpose", made, perm=[1, 0, 2])
+    read = graph.node(
+        "Concat",
+        graph.node("Reshape", whole, graph.numbers(-1, SIZE)),
+        graph.node("Reshape", made, graph.numbers(-1, QUERIES * VALUES)),
+        axis=1,
+    )
+    first, bias = _half(graph, params["first"]), graph.constant(params["first_bias"])
+    return graph.node("Relu", graph.node("Gemm", read, first, bias))
+
+
+def _half(graph: Graph, numbers: Floats) -> str:
+    """Numbers that have 16 bits in the file only: onnxruntime makes them float32 once, when the
+    model is opened."""
+    return graph.node("Cast", graph.constant(numbers, np.float16), to=TensorProto.FLOAT)
 
 
 def _last(graph: Graph, trained: Trained) -> None:

@@ -67,10 +67,10 @@ class Graph:
         bounds = (self.numbers(*first), self.numbers(*last), self.numbers(1, 2))
         return self.node("Slice", whole, *bounds)
 
-    def split(self, whole: str, *sizes: int) -> list[str]:
-        """What each text has, cut into pieces of so many columns."""
+    def split(self, whole: str, *sizes: int, axis: int = 2) -> list[str]:
+        """Cut into pieces of such sizes; by columns, where ``axis`` isn't given."""
         names = [f"{self._prefix}n{len(self.nodes)}_{i}" for i in range(len(sizes))]
-        cut = helper.make_node("Split", [whole, self.numbers(*sizes)], names, axis=2)
+        cut = helper.make_node("Split", [whole, self.numbers(*sizes)], names, axis=axis)
         self.nodes.append(cut)
         return names
 

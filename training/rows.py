@@ -20,7 +20,7 @@ CAP = 900
 # What a class's realistic prompts weigh against its benchmark prompts in all.
 REALISTIC_SHARE = 0.7
 # How often a prompt is trained on besides, changed; what each of these weighs against the prompt.
-COPIES = 2
+COPIES = 1
 COPY_WEIGHT = 0.5
 
 # Sources that share prompts or a hand, so are left out together. The first group reads as
@@ -76,7 +76,9 @@ OTHER_HANDS = (
     "own_passages_asian", "own_passages_romance", "own_passages_scripts", "own_passages_northern",
     "own_arguments", "own_brief", "own_visitors", "own_applications", "own_retrieved", "own_pupils",
     "own_chinese_eighth", "own_forms", "own_experts", "own_continent", "own_south", "own_builders",
-    "own_wits", "own_curious", "own_trades", "own_paragraphs", "own_volunteers",
+    "own_wits", "own_curious", "own_trades", "own_paragraphs", "own_volunteers", "own_demanding",
+    "own_rare", "own_figures_west", "own_figures_east", "own_figures_north",
+    *(f"own_seeded_{number}" for number in range(1, 22)),
 )  # fmt: skip
 # Hands that wrote kinds of which some sources are made, most of them from descriptions that were
 # written after looking at prompts of these. They are left out with the groups they imitate; the
@@ -92,6 +94,9 @@ IMITATING: dict[str, tuple[str, ...]] = {
     "own_documents": ("awesome-prompts",),
     "own_errands": ("self-instruct", "BELLE"),
     "own_exams": ("AGIEval", "BIG-bench hard"),
+    "own_figures_east": ("AGIEval",),
+    "own_figures_north": ("AGIEval",),
+    "own_figures_west": ("AGIEval",),
     "own_forms": ("FollowBench",),
     "own_library": ("awesome-prompts",),
     "own_longform": ("T0/P3", "WritingBench"),
@@ -168,7 +173,7 @@ LOGS = Path(__file__).parent / "logs.jsonl"
 """Prompts written without a thought of tasks, as logs of chat assistants have them, and labelled
 afterwards by two readers, each on their own. (``own_deducing`` alone was told of kinds of work, in
 other words than the tasks'.) Where these disagree (``or`` is what the second said; one in
-thirteen) a prompt is trained on as either, and not measured; nor are those of ``OTHER_HANDS``."""
+eleven) a prompt is trained on as either, and not measured; nor are those of ``OTHER_HANDS``."""
 TRANSLATIONS = Path(__file__).parent / "translations.jsonl"
 """Some own and authored prompts in other languages. They are never trained on."""
 
@@ -303,6 +308,11 @@ def group_of(row: Row) -> int:
     """The number in ``GROUPS`` of a measured row's group."""
     (group,) = groups_of(row)
     return group
+
+
+def original(row: Row) -> str:
+    """The ``id`` of the prompt that a row is, is a changed copy of or a translation of."""
+    return row.id.rpartition("-")[0] if row.source == TRANSLATED else row.id
 
 
 def groups_of(row: Row) -> frozenset[int]:

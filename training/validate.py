@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 
 import numpy as np
 from augment import CHANGES, MEASURED, bare
 from encoder import Encoded
 from head import Head, fit_head
 from matrix import Floats, Labels, Matrix, matrix, stack
-from measure import DOUBT, Cascade, Looks, fit_cascade, join
+from measure import Cascade, Looks, fit_cascade, join
 from network import Network, fit_network
 from numpy.typing import NDArray
 from rows import (
-    FOLDS,
     GROUPS,
     REALISTIC,
     Row,
     group_of,
     groups_of,
     labels,
+    original,
     parts,
     translations,
     weights,
 )
 from words import Words
 
-from prism.classify.features import Reader
+from prism.classify.features import SHAPE, Reader
 from prism.classify.quality import CLASSES
 from prism.routing.catalog import Task
 
@@ -67,8 +64,7 @@ class Fitted:
 
     def looks(self, given: Matrix) -> Looks:
         """What both say."""
-        limits = np.array(DOUBT.limits(given.shape), np.float32)
-        return Looks(self.network.logits(given), self.head.logits(given.encoded), limits)
+        return Looks(self.network.logits(given), self.head.logits(given.encoded), given.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,43 +88,33 @@ def fit(rows: Sequence[Row], given: Matrix, words: Words, seed: int) -> Fitted:
     return Fitted(network, fit_head(given.encoded, targets, heavy, seed))
 
 
-def leave_out(task: Folds, jobs: int, folds: Sequence[Sequence[str]] = FOLDS) -> Left:
-    """For each fold, train on all else and answer for it; ``jobs`` folds at a time.
+Fold = tuple[Labels, Looks, dict[str, tuple[Labels, Looks]]]
+"""The rows of some groups, what a model that never saw these says of them, and of their prompts
+changed, per kind of change."""
 
-    With some of the folds only, the rows of the others have logits of 0 and are not ``answered``.
-    """
+
+def left_out(task: Folds, found: Sequence[Fold]) -> Left:
+    """What ``fold`` found of each fold. Where these are not all of ``FOLDS``, the rows of the
+    others have logits of 0 and are not ``answered``."""
     group = np.array([group_of(row) for row in task.rows])
-    answered, parts = [], []
     kinds = (*CHANGES, CODE_ALONE, ANOTHER_LANGUAGE)
-    pairs: dict[str, list[tuple[Labels, Looks]]] = {name: [] for name in kinds}
-    # Forked, so that the matrices are shared and not sent.
-    _SHARED.append(task)
-    with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
-        for out, said, changed in pool.map(_fold, folds):
-            answered.append(out)
-            parts.append(said)
-            for kind, part in changed.items():
-                pairs[kind].append(part)
-    _SHARED.clear()
-    said, out = _filled(len(group), np.concatenate(answered), join(parts))
-    return Left(said, out, group, {kind: _join(parts) for kind, parts in pairs.items()})
+    answered = np.concatenate([out for out, _, _ in found])
+    said, out = _filled(len(group), answered, join([said for _, said, _ in found]))
+    pairs = {kind: _join([changed[kind] for _, _, changed in found]) for kind in kinds}
+    return Left(said, out, group, pairs)
 
 
 def _filled(rows: int, index: Labels, said: Looks) -> tuple[Looks, NDArray[np.bool_]]:
     """What is said of some rows, in a place for all, and which they are."""
     words, encoded = (np.zeros((rows, CLASSES), np.float32) for _ in range(2))
-    limits, answered = np.zeros(rows, np.float32), np.zeros(rows, np.bool_)
-    words[index], encoded[index], limits[index] = said.words, said.encoded, said.limits
+    shape, answered = np.zeros((rows, SHAPE), np.float32), np.zeros(rows, np.bool_)
+    words[index], encoded[index], shape[index] = said.words, said.encoded, said.shape
     answered[index] = True
-    return Looks(words, encoded, limits), answered
+    return Looks(words, encoded, shape), answered
 
 
-_SHARED: list[Folds] = []
-
-
-def _fold(names: Sequence[str]) -> tuple[Labels, Looks, dict[str, tuple[Labels, Looks]]]:
-    """What a model trained without some groups says of them, and of their prompts changed."""
-    began, (task,) = time.monotonic(), _SHARED
+def fold(task: Folds, names: Sequence[str]) -> Fold:
+    """Train without some groups, and answer for them."""
     left = {list(GROUPS).index(name) for name in names}
     group = np.array([group_of(row) for row in task.rows])
     inside = np.isin(group, list(left))
@@ -144,18 +130,18 @@ def _fold(names: Sequence[str]) -> tuple[Labels, Looks, dict[str, tuple[Labels, 
     found = ", ".join(
         f"{name} {right[group[out] == list(GROUPS).index(name)].mean():.3f}" for name in names
     )
-    print(f"  without: {found} right ({time.monotonic() - began:.0f} s)", flush=True)
+    print(f"  without: {found} right", flush=True)
     return out, said, _pairs(task, out[group[out] < len(REALISTIC)], group, model)
 
 
 def hold_out(task: Folds) -> tuple[Labels, Looks]:
     """``HELD_OUT`` of the rows at random, and what a model says of them that saw other
-    prompts of the same sources, but neither these nor changed copies of them."""
+    prompts of the same sources, but neither these, changed copies nor translations of them."""
     chance = np.random.default_rng(task.seed)
     held = chance.random(len(task.rows)) < HELD_OUT
     out, own = np.flatnonzero(held), np.flatnonzero(~held)
     names = {task.rows[i].id for i in out}
-    copied = np.flatnonzero([row.id not in names for row in task.extra])
+    copied = np.flatnonzero([original(row) not in names for row in task.extra])
     model = fit(
         [task.rows[i] for i in own] + [task.extra[i] for i in copied],
         stack(task.given.take(own), task.changed.take(copied)), task.words, task.seed,
