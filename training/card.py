@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from augment import BESIDE
-from encoder import KEPT
 from measure import DOUBT
 from rows import GROUPS, REALISTIC, Row, labels, parts, trained_only
 from validate import Scaled
@@ -65,10 +64,9 @@ def _lines(report: Report, model: Path) -> Iterator[str]:
         "characters, words and lines). The rows are made of word vectors of multilingual-e5-small",
         f"(MIT). Where that leaves it with less than {DOUBT.sure_from} confidence, or less than",
         f"{DOUBT.short_sure_from} in a text of up to {DOUBT.short_words} words, it reads the first",
-        f"{HEAD_PIECES} and the last {TAIL_PIECES} pieces of the text with the lower two layers",
-        f"of the same encoder, the {KEPT} of these that seem to count most with the next six, as",
-        "they are, and a network on what these make of it. Both looks are calibrated on prompts",
-        "of sources that they had not seen. Transcripts and words to the",
+        f"{HEAD_PIECES} and the last {TAIL_PIECES} pieces of the text with the lower eight layers",
+        "of the same encoder, as they are, and a network on what these make of it. Both looks are",
+        "calibrated on prompts of sources that they had not seen. Transcripts and words to the",
         'router ("this is a simple task") are taken off before.',
         "",
         f"Default abstain threshold: **{report.threshold:.2f}** confidence.",

@@ -30,8 +30,6 @@ Halves = NDArray[np.float16]
 
 SIZE, HEADS = 384, 12
 LAYERS = 8
-# So many layers read all pieces; the others those that are liked best, at most so many.
-WHOLE_LAYERS, KEPT = 2, 32
 PIECES = 44_500
 LEAST_PROMPTS = 2
 # The largest of the 8-bit numbers. With 127, processors without VNNI, which add up pairs of
@@ -103,9 +101,7 @@ class Encoder:
     """``pieces``: the SentencePiece model, as bytes. ``packed``: uint8 [pieces, SIZE / 2] and
     ``factors``: float16 [pieces, SIZE / 32], the rows of the pieces in 4 bits.
 
-    ``spans``: for the input of each linear layer, how far its columns reach from 0. ``liking``:
-    float32 [SIZE]; times this, what the first ``WHOLE_LAYERS`` layers made of a piece says how
-    much it is liked. Without it all pieces are kept.
+    ``spans``: for the input of each linear layer, how far its columns reach from 0.
     """
 
     weights: Weights
@@ -113,7 +109,6 @@ class Encoder:
     packed: NDArray[np.uint8]
     factors: NDArray[np.float16]
     spans: dict[str, Floats] = field(default_factory=dict)
-    liking: Floats | None = None
 
 
 def choose(texts: Iterable[str]) -> Encoder:
@@ -164,28 +159,12 @@ def _sentencepiece(pieces: Sequence[str], scores: Floats) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def encode(
-    graph: Graph, encoder: Encoder, pieces: str, linear: Linear | None = None,
-    layers: int = LAYERS,
-) -> str:  # fmt: skip
-    """Add the encoder to a graph; float32 [texts, pieces that are kept, SIZE] by name."""
+def encode(graph: Graph, encoder: Encoder, pieces: str, linear: Linear | None = None) -> str:
+    """Add the encoder to a graph; float32 [texts, pieces, SIZE] by name."""
     x, linear = _embedded(graph, encoder, pieces), linear or Rounded(encoder.spans)
-    for number in range(layers):
-        if number == WHOLE_LAYERS and encoder.liking is not None:
-            x = _liked(graph, x, encoder.liking)
+    for number in range(LAYERS):
         x = layer(graph, encoder.weights, f"l{number}.", x, linear)
     return x
-
-
-def _liked(graph: Graph, x: str, liking: Floats) -> str:
-    """Of each text the pieces that are liked best. Their order says nothing to the layers: each
-    piece knows its place."""
-    scores = graph.node("Squeeze", graph.node("MatMul", x, graph.constant(liking[:, None])),
-                        graph.numbers(2))  # fmt: skip
-    many = graph.node("Min", graph.node("Shape", x, start=1, end=2), graph.numbers(KEPT))
-    best = graph.node("Unsqueeze", graph.best(scores, many), graph.numbers(2))
-    best = graph.node("Expand", best, graph.numbers(1, 1, SIZE))
-    return graph.node("GatherElements", x, best, axis=1)
 
 
 def _embedded(graph: Graph, encoder: Encoder, pieces: str) -> str:
@@ -315,30 +294,28 @@ def _normal(graph: Graph, weights: Weights, name: str, x: str) -> str:
     return graph.node("LayerNormalization", x, scale, bias, axis=-1, epsilon=1e-12)
 
 
-def alone(encoder: Encoder, exact: Exact | None = None, layers: int = LAYERS) -> bytes:
+def alone(encoder: Encoder, exact: Exact | None = None) -> bytes:
     """The encoder as a model of its own, from ``pieces`` to ``encoded``; with ``exact`` in float32,
     and the inputs of its linear layers as outputs."""
     graph = Graph()
-    made = encode(graph, encoder, "pieces", exact, layers)
-    graph.node("Identity", made, out="encoded")
+    graph.node("Identity", encode(graph, encoder, "pieces", exact), out="encoded")
     inputs = [helper.make_tensor_value_info("pieces", TensorProto.INT64, ["texts", "many"])]
     outputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["texts", None, None])
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["texts", "many", None])
         for name in ("encoded", *(exact.inputs.values() if exact else ()))
     ]
-    whole = helper.make_graph(graph.nodes, "encoder", inputs, outputs, graph.constants)
-    model = helper.make_model(whole, opset_imports=OPSETS)
+    made = helper.make_graph(graph.nodes, "encoder", inputs, outputs, graph.constants)
+    model = helper.make_model(made, opset_imports=OPSETS)
     model.ir_version = IR_VERSION
     check(model)
     return bytes(model.SerializeToString())
 
 
 class Encoded:
-    """What the encoder makes of texts, computed as the shipped model computes it; of the first
-    ``layers`` alone, where given."""
+    """What the encoder makes of texts, computed as the shipped model computes it."""
 
-    def __init__(self, encoder: Encoder, layers: int = LAYERS) -> None:
-        self._model, self._cut = alone(encoder, layers=layers), Pieces(encoder.pieces)
+    def __init__(self, encoder: Encoder) -> None:
+        self._model, self._cut = alone(encoder), Pieces(encoder.pieces)
         self._sessions: dict[int, Any] = {}
 
     def of(self, text: str) -> Halves:

@@ -74,12 +74,6 @@ class Graph:
         self.nodes.append(cut)
         return names
 
-    def best(self, scores: str, many: str) -> str:
-        """Of each row where the ``many`` [1] highest are, in any order."""
-        names = [f"{self._prefix}n{len(self.nodes)}_{i}" for i in range(2)]
-        self.nodes.append(helper.make_node("TopK", [scores, many], names, axis=1, sorted=0))
-        return names[1]
-
 
 def check(model: onnx.ModelProto) -> None:
     """Raises where the model isn't valid ONNX. What is given when it is opened counts as inputs:

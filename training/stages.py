@@ -27,8 +27,7 @@ class Stage:
 
 # What is kept depends on these; cards and pictures can be changed and written anew.
 _TRAIN = (
-    "augment", "encoder", "graph", "head", "liking", "matrix", "network", "rows", "validate",
-    "words",
+    "augment", "encoder", "graph", "head", "matrix", "network", "rows", "validate", "words",
 )  # fmt: skip
 _SHARED: list[tuple[Sequence[Stage], Path]] = []
 

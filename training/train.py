@@ -23,7 +23,6 @@ from card import Report, write_card  # noqa: E402
 from encoder import Encoded, Encoder, choose, measured  # noqa: E402
 from export import Trained, export  # noqa: E402
 from figures import write_figures  # noqa: E402
-from liking import learnt  # noqa: E402
 from matrix import matrices, matrix, stack  # noqa: E402
 from rows import FOLDS, Row, copies, labels, load, parts, trained_only  # noqa: E402
 from stages import Stage, all_kept, done, fingerprint  # noqa: E402
@@ -101,8 +100,6 @@ def prepare(
     texts = [row.text for row in [*rows, *trained_only()]]
     some = random.Random(SEED).sample(texts, MEASURED_TEXTS)
     encoder = measured(choose(texts), some)
-    say("which pieces are to be kept")
-    encoder = replace(encoder, liking=learnt(encoder, reader, SEED, asked.jobs))
     encoded = Encoded(encoder)
     keep = asked.keep / fingerprint([*rows, *extra])
     nothing = matrix([], reader, encoded)

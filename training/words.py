@@ -34,7 +34,7 @@ WORDS = 56_000
 AFFIXES = 5_000
 LEAST_AFFIX_WORDS = 6
 # Words of so many prompts have a row of their own; the others share these.
-OWN_ROW = 11
+OWN_ROW = 10
 SHARED_ROWS = 6_000
 
 Floats = NDArray[np.float32]
